@@ -1,0 +1,66 @@
+/** The import directions of the house: ground floor, first floor, server, command line. */
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'ground-imports-nothing-of-ours',
+      severity: 'error',
+      from: { path: '^src/(protocol|procfs|kernel)/' },
+      to: { path: '^(src|tui)/', pathNot: '^src/$1/' },
+    },
+    {
+      name: 'config-and-logger-are-leaves',
+      severity: 'error',
+      from: { path: '^src/(config|logger)[.]ts$' },
+      to: { path: '^(src|tui)/', pathNot: '^src/errors[.]ts$' },
+    },
+    {
+      name: 'agent-reaches-the-ground-only',
+      severity: 'error',
+      from: { path: '^src/agent/' },
+      to: { path: '^(src|tui)/', pathNot: '^src/(agent|protocol|procfs|kernel)/' },
+    },
+    {
+      name: 'store-reaches-protocol-only',
+      severity: 'error',
+      from: { path: '^src/store/' },
+      to: { path: '^(src|tui)/', pathNot: '^src/(store|protocol)/' },
+    },
+    {
+      name: 'server-knows-the-store-port-only',
+      severity: 'error',
+      from: { path: '^src/server/' },
+      to: { path: '^(src|tui)/', pathNot: '^src/(server/|protocol/|store/store[.]ts$)' },
+    },
+    {
+      name: 'client-and-dashboard-reach-protocol-only',
+      severity: 'error',
+      from: { path: '^src/(client|dashboard)/' },
+      to: { path: '^(src|tui)/', pathNot: '^src/($1|protocol)/' },
+    },
+    {
+      name: 'tui-reaches-client-and-protocol-only',
+      severity: 'error',
+      from: { path: '^tui/' },
+      to: { path: '^(src|tui)/', pathNot: '^(tui/|src/(client|protocol)/)' },
+    },
+    {
+      name: 'nothing-imports-the-command-line',
+      severity: 'error',
+      from: { pathNot: '^src/(cli/|main[.]ts$)' },
+      to: { path: '^src/(cli/|main[.]ts$)' },
+    },
+    {
+      name: 'blessed-stays-behind-the-screen',
+      severity: 'error',
+      from: { pathNot: '^tui/screen[.]ts$' },
+      to: { path: 'node_modules/(@types/)?blessed' },
+    },
+    { name: 'no-unresolved-imports', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+  },
+};

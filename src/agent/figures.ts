@@ -1,0 +1,75 @@
+import { METRICS, type MetricName, type Metrics } from '../protocol/metric.ts';
+import type { Sample } from './sampler.ts';
+import type { ProcessCounters } from './snapshot.ts';
+
+/** Decimals of a percentage and of bytes that still matter; more would only make frames longer. */
+export function roundFigure(name: MetricName, value: number): number {
+  return name === 'cpuPercent' ? Math.round(value * 1000) / 1000 : Math.round(value);
+}
+
+/** Whether a figure can be known at all: not I/O that this user may not see, nor network without a source for it. */
+export function isKnown(name: MetricName, process: ProcessCounters): boolean {
+  switch (name) {
+    case 'cpuPercent':
+    case 'rssBytes':
+      return true;
+    case 'readBytesPerSec':
+    case 'writeBytesPerSec':
+      return process.io !== undefined;
+    default:
+      return false;
+  }
+}
+
+/** One figure of one process in one sample; undefined where it is not known. */
+export function figure(
+  name: MetricName,
+  process: ProcessCounters,
+  sample: Sample,
+  pageBytes: number,
+): number | undefined {
+  if (!isKnown(name, process)) return undefined;
+  const used = sample.usage.get(process.pid);
+  const seconds = sample.durationMs / 1000;
+  switch (name) {
+    case 'cpuPercent':
+      return (used?.cpuTicks ?? 0) / seconds;
+    case 'rssBytes':
+      return process.rssPages * pageBytes;
+    case 'readBytesPerSec':
+      return (used?.readBytes ?? 0) / seconds;
+    case 'writeBytesPerSec':
+      return (used?.writeBytes ?? 0) / seconds;
+    default:
+      return undefined;
+  }
+}
+
+/** All figures of one process, rounded for the wire. */
+export function figures(process: ProcessCounters, sample: Sample, pageBytes: number): Metrics {
+  const metrics: Metrics = {};
+  for (const { name } of METRICS) {
+    const value = figure(name, process, sample, pageBytes);
+    if (value !== undefined) metrics[name] = roundFigure(name, value);
+  }
+  return metrics;
+}
+
+/** The processes with the largest figure, largest first; those of which it is not known come last. */
+export function largestBy(name: MetricName, sample: Sample, count: number, pageBytes: number): ProcessCounters[] {
+  const best: { process: ProcessCounters; value: number }[] = [];
+  for (const process of sample.snapshot.processes.values()) {
+    const value = figure(name, process, sample, pageBytes) ?? -1;
+    const last = best.at(-1);
+    if (best.length >= count && last !== undefined && value <= last.value) continue;
+    let low = 0;
+    for (let high = best.length; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if ((best[middle]?.value ?? 0) >= value) low = middle + 1;
+      else high = middle;
+    }
+    best.splice(low, 0, { process, value });
+    if (best.length > count) best.pop();
+  }
+  return best.map(({ process }) => process);
+}

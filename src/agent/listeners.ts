@@ -1,0 +1,140 @@
+import { KernelText } from '../procfs/kernel-file.ts';
+import { readListening } from '../procfs/net-tcp.ts';
+import { readNetNamespace, readSocketInodes } from '../procfs/pid-fd.ts';
+import type { ProcessCounters } from './snapshot.ts';
+
+/** A socket whose holder cannot be found is looked for again after this many refreshes, then twice as many, and so on. */
+const FIRST_RETRY = 2;
+const LAST_RETRY = 512;
+
+interface Listener {
+  port: number;
+  /** Processes that hold it open; empty while not found. */
+  holders: ProcessCounters[];
+  retryAt: number;
+  retryAfter: number;
+}
+
+/**
+ * Who listens on which TCP port. Tables of listening sockets are read at every refresh, which is cheap; the costly
+ * search for a socket's holder, through every process's descriptors, is made only for sockets not seen before.
+ */
+export class Listeners {
+  readonly #procRoot: string;
+  readonly #text = new KernelText();
+  readonly #ownNamespace: string | undefined;
+  readonly #listeners = new Map<number, Listener>();
+  /** One living member of each other network namespace: containers have tables of their own. */
+  readonly #namespaces = new Map<string, number>();
+  #portsByLeader = new Map<number, number[]>();
+  #refreshes = 0;
+
+  constructor(procRoot: string, ownPid: number) {
+    this.#procRoot = procRoot;
+    this.#ownNamespace = readNetNamespace(procRoot, ownPid);
+  }
+
+  /** Makes the listening sockets of this process's network namespace known from the next refresh on. */
+  noticeNamespace(pid: number): void {
+    const namespace = readNetNamespace(this.#procRoot, pid);
+    if (namespace !== undefined && namespace !== this.#ownNamespace) this.#namespaces.set(namespace, pid);
+  }
+
+  refresh(processes: ReadonlyMap<number, ProcessCounters>): void {
+    this.#refreshes += 1;
+    const open = new Set<number>();
+    let wanted = false;
+    for (const dir of this.#tables(processes)) {
+      for (const { inode, port } of readListening(dir, this.#text)) {
+        open.add(inode);
+        const known = this.#listeners.get(inode);
+        if (known === undefined) {
+          this.#listeners.set(inode, { port, holders: [], retryAt: 0, retryAfter: FIRST_RETRY });
+          wanted = true;
+          continue;
+        }
+        known.holders = known.holders.filter((holder) => processes.get(holder.pid)?.startTicks === holder.startTicks);
+        if (known.holders.length === 0 && known.retryAt <= this.#refreshes) wanted = true;
+      }
+    }
+    for (const inode of this.#listeners.keys()) if (!open.has(inode)) this.#listeners.delete(inode);
+    if (wanted) this.#findHolders(processes);
+    this.#portsByLeader = this.#groupPorts(processes);
+  }
+
+  /** Ports of the process group with this leader, ascending; empty when it listens on none. */
+  portsOf(leaderPid: number): number[] {
+    return this.#portsByLeader.get(leaderPid) ?? [];
+  }
+
+  #tables(processes: ReadonlyMap<number, ProcessCounters>): string[] {
+    const tables = [`${this.#procRoot}/net`];
+    for (const [namespace, pid] of this.#namespaces) {
+      if (processes.has(pid)) tables.push(`${this.#procRoot}/${pid}/net`);
+      else this.#namespaces.delete(namespace);
+    }
+    return tables;
+  }
+
+  #findHolders(processes: ReadonlyMap<number, ProcessCounters>): void {
+    for (const process of processes.values()) {
+      if (process.ppid === 2 || process.pid === 2) continue;
+      for (const inode of readSocketInodes(this.#procRoot, process.pid)) {
+        const listener = this.#listeners.get(inode);
+        if (listener?.holders.every(({ pid }) => pid !== process.pid)) listener.holders.push(process);
+      }
+    }
+    for (const listener of this.#listeners.values()) {
+      if (listener.holders.length > 0 || listener.retryAt > this.#refreshes) continue;
+      listener.retryAt = this.#refreshes + listener.retryAfter;
+      listener.retryAfter = Math.min(LAST_RETRY, listener.retryAfter * 2);
+    }
+  }
+
+  #groupPorts(processes: ReadonlyMap<number, ProcessCounters>): Map<number, number[]> {
+    const ports = new Map<number, number[]>();
+    for (const { holders, port } of this.#listeners.values()) {
+      for (const owner of ownersAmong(holders, processes)) {
+        const leader = leaderOf(owner, processes).pid;
+        const known = ports.get(leader);
+        if (known === undefined) ports.set(leader, [port]);
+        else if (!known.includes(port)) known.push(port);
+      }
+    }
+    for (const list of ports.values()) list.sort((a, b) => a - b);
+    return ports;
+  }
+}
+
+/**
+ * A socket may be held by many: a server's workers and whatever it started inherit it, and init holds it first when it
+ * activates services by socket. It belongs to the topmost holder below init.
+ */
+function ownersAmong(
+  holders: readonly ProcessCounters[],
+  processes: ReadonlyMap<number, ProcessCounters>,
+): readonly ProcessCounters[] {
+  const services = holders.length > 1 ? holders.filter(({ pid }) => pid !== 1) : holders;
+  const pids = new Set(services.map(({ pid }) => pid));
+  return services.filter((holder) => {
+    for (let ppid = processes.get(holder.pid)?.ppid ?? 0, steps = 0; ppid > 1 && steps < 64; steps += 1) {
+      if (pids.has(ppid)) return false;
+      ppid = processes.get(ppid)?.ppid ?? 0;
+    }
+    return true;
+  });
+}
+
+/**
+ * The topmost of an unbroken line of ancestors with the same name: the postmaster of a backend, the master of a worker.
+ * Kernel process groups do not tell, as backends of PostgreSQL make groups of their own.
+ */
+export function leaderOf(process: ProcessCounters, processes: ReadonlyMap<number, ProcessCounters>): ProcessCounters {
+  let leader = process;
+  for (let steps = 0; steps < 64; steps += 1) {
+    const parent = processes.get(leader.ppid);
+    if (parent === undefined || parent.pid === 1 || parent.comm !== leader.comm) return leader;
+    leader = parent;
+  }
+  return leader;
+}

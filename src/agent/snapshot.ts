@@ -1,0 +1,156 @@
+import { readdirSync } from 'node:fs';
+import { DescriptorPool, KernelFile, KernelText } from '../procfs/kernel-file.ts';
+import { type PidIo, parsePidIo } from '../procfs/pid-io.ts';
+import { emptyPidStat, parsePidStat } from '../procfs/pid-stat.ts';
+import { type HostCounters, HostReader } from './host-counters.ts';
+
+/**
+ * Cumulative counters of one process at one moment. The same object stands in consecutive snapshots for as long as
+ * nothing about the process changes, so an idle process costs neither memory nor attribution.
+ */
+export interface ProcessCounters {
+  pid: number;
+  /** With the pid it identifies a process for as long as the machine runs. */
+  startTicks: number;
+  ppid: number;
+  comm: string;
+  state: string;
+  threads: number;
+  rssPages: number;
+  ownTicks: number;
+  reapedTicks: number;
+  /** Undefined where /proc/[pid]/io may not be read. Reaped children's history included. */
+  io: PidIo | undefined;
+}
+
+/** Everything the kernel said at one moment. Raw: rates always come from two of these. */
+export interface Snapshot {
+  /** Monotonic, suspended time left out. */
+  monotonicMs: number;
+  /** Epoch. */
+  wallMs: number;
+  host: HostCounters;
+  processes: Map<number, ProcessCounters>;
+  /** Processes whose I/O this user may not see. */
+  ioHidden: number;
+}
+
+/** A process's two files and what they said last. */
+interface Tracked {
+  stat: KernelFile;
+  io: KernelFile;
+  /** The scan that saw it last. */
+  scan: number;
+  /** io was refused; it stays so until the process becomes another program. */
+  ioDenied: boolean;
+  last: ProcessCounters | undefined;
+}
+
+export interface ScannerOptions {
+  procRoot: string;
+  sysRoot: string;
+  /** Descriptors that may stay open, two per process. */
+  keptDescriptors: number;
+}
+
+/** Takes snapshots of one machine. */
+export class Scanner {
+  readonly #procRoot: string;
+  readonly #host: HostReader;
+  readonly #pool: DescriptorPool;
+  readonly #text = new KernelText();
+  readonly #stat = emptyPidStat();
+  readonly #io: PidIo = { readBytes: 0, writeBytes: 0 };
+  readonly #tracked = new Map<number, Tracked>();
+  #scan = 0;
+
+  constructor(options: ScannerOptions) {
+    this.#procRoot = options.procRoot;
+    this.#host = new HostReader(options.procRoot, options.sysRoot);
+    this.#pool = new DescriptorPool(options.keptDescriptors);
+  }
+
+  /** @throws when the host's own files cannot be read; a process that cannot is left out. */
+  take(): Snapshot {
+    this.#scan += 1;
+    const wallMs = Date.now();
+    const host = this.#host.read();
+    const processes = new Map<number, ProcessCounters>();
+    let ioHidden = 0;
+    for (const entry of readdirSync(this.#procRoot)) {
+      const first = entry.charCodeAt(0);
+      if (first < 0x31 || first > 0x39) continue;
+      const pid = Number(entry);
+      const counters = this.#readProcess(pid, entry);
+      if (counters === undefined) continue;
+      processes.set(pid, counters);
+      if (counters.io === undefined) ioHidden += 1;
+    }
+    this.#forgetVanished();
+    return { monotonicMs: host.monotonicMs, wallMs, host, processes, ioHidden };
+  }
+
+  close(): void {
+    for (const tracked of this.#tracked.values()) closeFiles(tracked);
+    this.#tracked.clear();
+  }
+
+  #readProcess(pid: number, entry: string): ProcessCounters | undefined {
+    let tracked = this.#tracked.get(pid);
+    if (tracked === undefined) {
+      const dir = `${this.#procRoot}/${entry}`;
+      const stat = new KernelFile(`${dir}/stat`, this.#pool);
+      tracked = { stat, io: new KernelFile(`${dir}/io`, this.#pool), scan: 0, ioDenied: false, last: undefined };
+    }
+    if (tracked.stat.read(this.#text) !== undefined || !parsePidStat(this.#text, this.#stat)) return undefined;
+    if (tracked.scan === 0) this.#tracked.set(pid, tracked);
+    tracked.scan = this.#scan;
+
+    const stat = this.#stat;
+    const last = tracked.last;
+    if (last !== undefined && (last.startTicks !== stat.startTicks || last.comm !== stat.comm))
+      tracked.ioDenied = false;
+    const io = this.#readIo(tracked, last);
+    if (
+      last !== undefined &&
+      last.ownTicks === stat.ownTicks &&
+      last.startTicks === stat.startTicks &&
+      last.io === io &&
+      last.reapedTicks === stat.reapedTicks &&
+      last.rssPages === stat.rssPages &&
+      last.state === stat.state &&
+      last.ppid === stat.ppid &&
+      last.threads === stat.threads &&
+      last.comm === stat.comm
+    ) {
+      return last;
+    }
+    tracked.last = { pid, ...stat, io };
+    return tracked.last;
+  }
+
+  /** @returns the very object of the last scan while the figures stay the same. */
+  #readIo(tracked: Tracked, last: ProcessCounters | undefined): PidIo | undefined {
+    // A zombie refuses its io to all but root; what it had used stays known, or its parent would seem to use it anew.
+    const before = last?.startTicks === this.#stat.startTicks ? last.io : undefined;
+    if (tracked.ioDenied) return before;
+    const absent = tracked.io.read(this.#text);
+    if (absent === 'denied') tracked.ioDenied = true;
+    if (absent !== undefined || !parsePidIo(this.#text, this.#io)) return before;
+    const { readBytes, writeBytes } = this.#io;
+    return before?.readBytes === readBytes && before.writeBytes === writeBytes ? before : { readBytes, writeBytes };
+  }
+
+  #forgetVanished(): void {
+    for (const [pid, tracked] of this.#tracked) {
+      if (tracked.scan === this.#scan) continue;
+      closeFiles(tracked);
+      this.#tracked.delete(pid);
+    }
+  }
+}
+
+function closeFiles(tracked: Tracked): void {
+  tracked.stat.close();
+  tracked.io.close();
+}

@@ -1,0 +1,101 @@
+import { EventEmitter } from 'node:events';
+import type WebSocket from 'ws';
+import { CLOSE, decode, FrameError, MAX_SERVER_FRAME_BYTES } from '../protocol/codec.ts';
+import { LIVE_PATH, type ServerToViewer, serverToViewerSchema, type ViewerToServer } from '../protocol/message.ts';
+import type { Query } from '../protocol/query.ts';
+import { type ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect.ts';
+
+export type { ConnectionStatus } from '../protocol/reconnect.ts';
+
+/** What a subscription delivers: rows or hosts whenever they change, or an error when the query cannot be answered. */
+export type Answer = Extract<ServerToViewer, { type: 'rows' | 'hosts' | 'error' }>;
+export type ViewerEvent = Extract<ServerToViewer, { type: 'event' }>;
+
+export interface Subscription {
+  /** Asks something else in its place; answers to the earlier query are no longer delivered. */
+  change(query: Query): void;
+  close(): void;
+}
+
+interface ClientEvents {
+  status: [ConnectionStatus];
+  event: [ViewerEvent];
+}
+
+/**
+ * A viewer's connection to a server: any number of live queries over one WebSocket, which is dialled again by itself
+ * and asked the same again when it was lost.
+ */
+export class Client extends EventEmitter<ClientEvents> {
+  readonly #socket: ReconnectingSocket;
+  readonly #asked = new Map<number, { query: Query; deliver: (answer: Answer) => void }>();
+  #lastId = 0;
+
+  /** `url` is the server's base, `ws://127.0.0.1:9300`; the token is the viewers' one. */
+  constructor(options: { url: string; token: string; heartbeatMs?: number }) {
+    super();
+    this.#socket = new ReconnectingSocket({
+      urls: [new URL(LIVE_PATH, options.url).href],
+      token: () => options.token,
+      maxPayloadBytes: MAX_SERVER_FRAME_BYTES,
+      heartbeatMs: options.heartbeatMs ?? 3_000,
+      maxDelayMs: 2_000,
+    });
+    this.#socket.on('status', (status) => this.#onStatus(status));
+    this.#socket.on('frame', (data, isBinary) => this.#onFrame(data, isBinary));
+  }
+
+  connect(): void {
+    this.#socket.open();
+  }
+
+  subscribe(query: Query, deliver: (answer: Answer) => void): Subscription {
+    let id = this.#ask(query, deliver);
+    return {
+      change: (next) => {
+        this.#forget(id);
+        id = this.#ask(next, deliver);
+      },
+      close: () => this.#forget(id),
+    };
+  }
+
+  close(): void {
+    this.#asked.clear();
+    this.#socket.close();
+  }
+
+  #ask(query: Query, deliver: (answer: Answer) => void): number {
+    this.#lastId += 1;
+    this.#asked.set(this.#lastId, { query, deliver });
+    this.#send({ type: 'subscribe', id: this.#lastId, query });
+    return this.#lastId;
+  }
+
+  #forget(id: number): void {
+    if (this.#asked.delete(id)) this.#send({ type: 'unsubscribe', id });
+  }
+
+  /** While there is no connection nothing is queued: opening one asks everything anew. */
+  #send(message: ViewerToServer): void {
+    this.#socket.send(JSON.stringify(message));
+  }
+
+  #onStatus(status: ConnectionStatus): void {
+    if (status.state === 'open')
+      for (const [id, { query }] of this.#asked) this.#send({ type: 'subscribe', id, query });
+    this.emit('status', status);
+  }
+
+  #onFrame(data: WebSocket.RawData, isBinary: boolean): void {
+    try {
+      const message = decode(serverToViewerSchema, data, isBinary);
+      if (message.type === undefined) return;
+      if (message.type === 'event') this.emit('event', message);
+      else if (message.id !== undefined) this.#asked.get(message.id)?.deliver(message);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#socket.drop(CLOSE.badFrame, error.message);
+    }
+  }
+}

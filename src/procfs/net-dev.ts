@@ -1,0 +1,22 @@
+/** One interface of /proc/net/dev, bytes since it came up. */
+export interface InterfaceCounters {
+  name: string;
+  inBytes: number;
+  outBytes: number;
+}
+
+/** `  eth0: 120110932 3601 0 0 0 0 0 0 228216 2331 …`; a name may touch its first number. */
+export function parseNetDev(text: string): InterfaceCounters[] {
+  const interfaces: InterfaceCounters[] = [];
+  for (const line of text.split('\n').slice(2)) {
+    const colon = line.lastIndexOf(':');
+    if (colon < 0) continue;
+    const field = line
+      .slice(colon + 1)
+      .trim()
+      .split(/ +/);
+    if (field.length >= 9)
+      interfaces.push({ name: line.slice(0, colon).trim(), inBytes: Number(field[0]), outBytes: Number(field[8]) });
+  }
+  return interfaces;
+}

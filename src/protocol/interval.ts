@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { metricMaximaSchema, metricsSchema } from './metric.ts';
+import { hostUsageSchema, identitySchema } from './row.ts';
+
+const name = z.string().max(255);
+const figure = z.number().min(0).finite();
+
+/** One real file system and the block device below it, averaged over the interval. */
+export const diskSchema = z.object({
+  mount: z.string().max(1024),
+  device: name,
+  totalBytes: figure,
+  usedBytes: figure,
+  /** Absent where the device has no counters of its own (network file systems). */
+  readBytesPerSec: figure.optional(),
+  writeBytesPerSec: figure.optional(),
+  utilPercent: figure.optional(),
+  utilPercentMax: figure.optional(),
+  queue: figure.optional(),
+  queueMax: figure.optional(),
+});
+export type Disk = z.infer<typeof diskSchema>;
+
+/** A process over a threshold or among the largest of a resource: averages over the interval and the maxima of its samples. */
+export const intervalProcessSchema = z.object({
+  ...identitySchema.shape,
+  ...metricsSchema.shape,
+  ...metricMaximaSchema.shape,
+});
+export type IntervalProcess = z.infer<typeof intervalProcessSchema>;
+
+/** The maxima of an interval's samples, beside the averages in its `host`. */
+export const hostMaximaSchema = hostUsageSchema.pick({
+  cpuPercent: true,
+  memUsedBytes: true,
+  readBytesPerSec: true,
+  writeBytesPerSec: true,
+  diskUtilPercent: true,
+  diskQueue: true,
+  netInBytesPerSec: true,
+  netOutBytesPerSec: true,
+});
+export type HostMaxima = z.infer<typeof hostMaximaSchema>;
+
+/**
+ * What one host did between `startMs` (exclusive) and `endMs` (inclusive), epoch ms. `endMs` identifies it on its host:
+ * it lies on a whole multiple of `interval_time`, and is what `a_time` holds.
+ */
+export const intervalSchema = z.object({
+  startMs: z.int().min(0),
+  endMs: z.int().min(1),
+  /** Samples it was made of. */
+  samples: z.int().min(1),
+  host: hostUsageSchema,
+  hostMax: hostMaximaSchema,
+  disks: z.array(diskSchema).max(1_000),
+  processes: z.array(intervalProcessSchema).max(10_000),
+});
+export type Interval = z.infer<typeof intervalSchema>;

@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { intervalSchema } from './interval.ts';
+import { querySchema } from './query.ts';
+import {
+  culpritsSchema,
+  footprintSchema,
+  groupRowSchema,
+  hostRowSchema,
+  hostTotalSchema,
+  hostUsageSchema,
+  processRowSchema,
+} from './row.ts';
+
+/** WebSocket subprotocol; both ends insist on it. */
+export const SUBPROTOCOL = 'procmesh.v1';
+export const AGENT_PATH = '/agent';
+export const LIVE_PATH = '/live';
+
+const name = z.string().min(1).max(255);
+const timeMs = z.int().min(0);
+/** Chosen by whoever asks, unique on its connection. */
+const id = z.int().min(1);
+const rows = z.union([z.array(processRowSchema).max(10_000), z.array(groupRowSchema).max(10_000)]);
+
+/** `[RULE]`: an interval records a process that reaches any one of these, and the `top` largest of each resource. */
+export const rulesSchema = z.object({
+  cpuPercent: z.number().min(0),
+  memBytes: z.number().min(0),
+  ioBytesPerSec: z.number().min(0),
+  netBytesPerSec: z.number().min(0),
+  queue: z.number().min(0),
+  utilPercent: z.number().min(0),
+  top: z.int().min(0).max(1_000),
+});
+export type Rules = z.infer<typeof rulesSchema>;
+
+/** What an agent works by; the server sends it, the agent has no configuration file. */
+export const settingsSchema = z.object({
+  intervalMs: z.int().min(1_000),
+  sampleMs: z.int().min(100),
+  heartbeatMs: z.int().min(100),
+  /** Mount points to report; empty: every real file system. */
+  mounts: z.array(z.string()),
+  rules: rulesSchema,
+});
+export type Settings = z.infer<typeof settingsSchema>;
+
+export const helloSchema = z.object({
+  type: z.literal('hello'),
+  host: name,
+  version: name,
+  /** Intervals that wait on the host's disk, and how many it had to drop since the agent started. */
+  outbox: z.object({ waiting: z.int().min(0), dropped: z.int().min(0) }),
+});
+
+/** Sent with every sample, watched or not. */
+export const beatSchema = z.object({
+  type: z.literal('beat'),
+  atMs: timeMs,
+  usage: hostUsageSchema,
+  culprits: culpritsSchema,
+  agent: footprintSchema,
+  netSource: z.enum(['bpf', 'sockets']).optional(),
+  /** What the agent cannot do here, in plain words. */
+  message: z.string().max(500).optional(),
+});
+
+export const intervalMessageSchema = z.object({ type: z.literal('interval'), interval: intervalSchema });
+
+/** An agent's answer to a watch; an empty one says that nothing of it matters any more. */
+export const agentRowsSchema = z.object({ type: z.literal('rows'), id, atMs: timeMs, total: hostTotalSchema, rows });
+
+export const welcomeSchema = z.object({ type: z.literal('welcome'), server: name, settings: settingsSchema });
+export const settingsMessageSchema = z.object({ type: z.literal('settings'), settings: settingsSchema });
+/**
+ * Asks for rows with every sample until `ttlMs` has passed without a renewal (the same id again). With `floor`, rows
+ * whose sort figure is below it are left out, and an agent with none stays silent after saying so once.
+ */
+export const watchSchema = z.object({
+  type: z.literal('watch'),
+  id,
+  query: querySchema,
+  ttlMs: z.int().min(1),
+  floor: z.number().min(0).optional(),
+});
+export const unwatchSchema = z.object({ type: z.literal('unwatch'), id });
+/** The interval is in the store for good; the agent may forget it. */
+export const ackSchema = z.object({ type: z.literal('ack'), endMs: timeMs });
+
+export const subscribeSchema = z.object({ type: z.literal('subscribe'), id, query: querySchema });
+export const unsubscribeSchema = z.object({ type: z.literal('unsubscribe'), id });
+
+/** A host that should be in a result and is not, and why. */
+export const incompleteSchema = z.object({ host: name, reason: z.string().max(200) });
+/** The reason given for a host that no agent ever spoke for. */
+export const UNKNOWN_HOST = 'not known to this server';
+export type Incomplete = z.infer<typeof incompleteSchema>;
+
+export const viewerRowsSchema = z.object({
+  type: z.literal('rows'),
+  id,
+  at: z.string(),
+  rows,
+  /** Hosts the rows come from, with the figures they add up to. */
+  totals: z.array(hostTotalSchema),
+  incomplete: z.array(incompleteSchema).optional(),
+});
+export const viewerHostsSchema = z.object({
+  type: z.literal('hosts'),
+  id,
+  at: z.string(),
+  rows: z.array(hostRowSchema),
+});
+export const eventSchema = z.object({
+  type: z.literal('event'),
+  at: z.string(),
+  host: name,
+  text: z.string().max(500),
+});
+export const errorSchema = z.object({
+  type: z.literal('error'),
+  id: id.optional(),
+  code: z.string(),
+  message: z.string(),
+});
+
+export const agentToServerSchema = z.discriminatedUnion('type', [
+  helloSchema,
+  beatSchema,
+  intervalMessageSchema,
+  agentRowsSchema,
+]);
+export const serverToAgentSchema = z.discriminatedUnion('type', [
+  welcomeSchema,
+  settingsMessageSchema,
+  watchSchema,
+  unwatchSchema,
+  ackSchema,
+]);
+export const viewerToServerSchema = z.discriminatedUnion('type', [subscribeSchema, unsubscribeSchema]);
+export const serverToViewerSchema = z.discriminatedUnion('type', [
+  viewerRowsSchema,
+  viewerHostsSchema,
+  eventSchema,
+  errorSchema,
+]);
+
+export type AgentToServer = z.infer<typeof agentToServerSchema>;
+export type ServerToAgent = z.infer<typeof serverToAgentSchema>;
+export type ViewerToServer = z.infer<typeof viewerToServerSchema>;
+export type ServerToViewer = z.infer<typeof serverToViewerSchema>;
+export type Hello = z.infer<typeof helloSchema>;
+export type Beat = z.infer<typeof beatSchema>;
+export type AgentRows = z.infer<typeof agentRowsSchema>;
+export type Watch = z.infer<typeof watchSchema>;
+export type ViewerRows = z.infer<typeof viewerRowsSchema>;

@@ -1,0 +1,33 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+
+/** What `GET /metrics` tells of the server itself, in Prometheus text. */
+export class ServerMetrics {
+  readonly registry = new Registry();
+  readonly agents = this.#gauge('procmesh_agents', 'Agents that are connected');
+  readonly viewers = this.#gauge('procmesh_viewers', 'Viewers that are connected');
+  readonly beats = this.#counter('procmesh_beats_total', 'Samples received');
+  readonly intervals = this.#counter('procmesh_intervals_total', 'Intervals stored and acknowledged');
+  readonly storeFailures = this.#counter(
+    'procmesh_store_failures_total',
+    'Writes the store refused; they are tried again',
+  );
+  readonly refused = this.#counter('procmesh_refused_total', 'Connections refused for their token, path or protocol');
+  readonly badFrames = this.#counter('procmesh_bad_frames_total', 'Frames that ended their connection');
+  readonly unknownMessages = this.#counter(
+    'procmesh_unknown_messages_total',
+    'Messages of a type this version does not know, dropped',
+  );
+  readonly skippedFrames = this.#counter('procmesh_skipped_frames_total', 'Live frames not sent to a slow reader');
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  #gauge(name: string, help: string): Gauge {
+    return new Gauge({ name, help, registers: [this.registry] });
+  }
+
+  #counter(name: string, help: string): Counter {
+    return new Counter({ name, help, registers: [this.registry] });
+  }
+}

@@ -1,0 +1,90 @@
+import WebSocket from 'ws';
+import { CLOSE, FrameError, type Unknown } from '../protocol/codec.ts';
+import type { ServerMetrics } from './metrics.ts';
+
+const MISSED_HEARTBEATS = 3;
+/** A peer that has this much unread gets no more live frames, and after `SLOW_MS` of it is disconnected. */
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+const SLOW_MS = 15_000;
+
+export interface PeerOptions<Message extends { type: string }> {
+  /** @throws FrameError on a frame that ends the connection. */
+  decode: (data: WebSocket.RawData, isBinary: boolean) => Message | Unknown;
+  heartbeatMs: number;
+  metrics: ServerMetrics;
+  onMessage: (message: Message) => void;
+  /** The connection is gone; called once. */
+  onClose: (reason: string) => void;
+}
+
+/** The server's end of one connection, agent's or viewer's: validates what comes, bounds what goes, notices silence. */
+export class Peer<Message extends { type: string }> {
+  readonly #socket: WebSocket;
+  readonly #options: PeerOptions<Message>;
+  readonly #silence: NodeJS.Timeout;
+  #lastHeardMs = performance.now();
+  #slowSinceMs: number | undefined;
+
+  constructor(socket: WebSocket, options: PeerOptions<Message>) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#silence = setInterval(() => this.#checkSilence(), options.heartbeatMs);
+    socket.on('ping', () => this.#heard());
+    socket.on('pong', () => this.#heard());
+    socket.on('message', (data, isBinary) => this.#socketOnMessage(data, isBinary));
+    // `ws` closes the connection after an error, with the code that fits (1002, 1007, 1009).
+    socket.on('error', () => options.metrics.badFrames.inc());
+    socket.on('close', (code, reason) => this.#socketOnClose(code, reason.toString()));
+  }
+
+  /** Sends what must arrive. */
+  send(message: object): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** Sends what the next frame of its kind replaces; skipped while the peer is behind. */
+  sendLive(message: object): void {
+    if (this.#socket.bufferedAmount <= MAX_UNREAD_BYTES) {
+      this.#slowSinceMs = undefined;
+      this.send(message);
+      return;
+    }
+    this.#options.metrics.skippedFrames.inc();
+    this.#slowSinceMs ??= performance.now();
+    if (performance.now() - this.#slowSinceMs > SLOW_MS) this.close(CLOSE.slow, 'reads too slowly');
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+    // A peer that does not answer the closing handshake is not waited for.
+    setTimeout(() => this.#socket.terminate(), 1_000).unref();
+  }
+
+  #heard(): void {
+    this.#lastHeardMs = performance.now();
+  }
+
+  #socketOnMessage(data: WebSocket.RawData, isBinary: boolean): void {
+    this.#heard();
+    try {
+      const message = this.#options.decode(data, isBinary);
+      if (message.type === undefined) this.#options.metrics.unknownMessages.inc();
+      else this.#options.onMessage(message);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#options.metrics.badFrames.inc();
+      this.close(CLOSE.badFrame, error.message);
+    }
+  }
+
+  #checkSilence(): void {
+    if (performance.now() - this.#lastHeardMs <= MISSED_HEARTBEATS * this.#options.heartbeatMs) return;
+    this.#socket.close(CLOSE.silent, 'silent');
+    this.#socket.terminate();
+  }
+
+  #socketOnClose(code: number, reason: string): void {
+    clearInterval(this.#silence);
+    this.#options.onClose(reason === '' ? `closed (${code})` : `${reason} (${code})`);
+  }
+}

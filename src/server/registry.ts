@@ -1,0 +1,147 @@
+import { EventEmitter } from 'node:events';
+import type { AgentRows, Beat, Hello, ServerToAgent } from '../protocol/message.ts';
+import type { HostRow } from '../protocol/row.ts';
+
+/** A connected agent, as the rest of the server sees it. */
+export interface AgentConnection {
+  readonly hello: Hello;
+  send(message: ServerToAgent): void;
+  /** Ends the connection because another one speaks for the host now. */
+  replace(): void;
+}
+
+interface HostState {
+  host: string;
+  connection: AgentConnection | undefined;
+  version: string | undefined;
+  beat: Beat | undefined;
+  /** Epoch ms of the last sign of life; undefined when this server never saw one. */
+  lastSeenMs: number | undefined;
+  /** Monotonic time of the last beat. */
+  lastBeatAt: number;
+  /** Why it is gone. */
+  message: string | undefined;
+}
+
+interface RegistryEvents {
+  /** A host was added, beat, or changed its status. */
+  change: [host: string];
+  connected: [host: string, connection: AgentConnection];
+  disconnected: [host: string];
+  rows: [host: string, rows: AgentRows];
+}
+
+/** A connected host is `late` when it has not beaten for this many of its sample periods. */
+const LATE_PERIODS = 3;
+
+/** The live state of every host this server knows. */
+export class Registry extends EventEmitter<RegistryEvents> {
+  readonly #hosts = new Map<string, HostState>();
+  readonly #serverName: string;
+  readonly #sampleMs: number;
+
+  constructor(options: { serverName: string; sampleMs: number }) {
+    super();
+    this.#serverName = options.serverName;
+    this.#sampleMs = options.sampleMs;
+    this.setMaxListeners(0);
+  }
+
+  /** A host from history that has not connected yet. */
+  remember(host: string, lastSeenMs: number): void {
+    const state = this.#of(host);
+    state.lastSeenMs ??= lastSeenMs;
+    this.emit('change', host);
+  }
+
+  connect(connection: AgentConnection): void {
+    const { host, version } = connection.hello;
+    const state = this.#of(host);
+    const former = state.connection;
+    state.connection = connection;
+    state.version = version;
+    state.message = undefined;
+    state.beat = undefined;
+    state.lastSeenMs = Date.now();
+    state.lastBeatAt = performance.now();
+    former?.replace();
+    this.emit('connected', host, connection);
+    this.emit('change', host);
+  }
+
+  /** Does nothing when another connection has taken the host over. */
+  disconnect(connection: AgentConnection, reason: string): void {
+    const state = this.#hosts.get(connection.hello.host);
+    if (state?.connection !== connection) return;
+    state.connection = undefined;
+    state.message = reason;
+    this.emit('disconnected', state.host);
+    this.emit('change', state.host);
+  }
+
+  beat(connection: AgentConnection, beat: Beat): void {
+    const state = this.#hosts.get(connection.hello.host);
+    if (state?.connection !== connection) return;
+    state.beat = beat;
+    state.lastSeenMs = Date.now();
+    state.lastBeatAt = performance.now();
+    this.emit('change', state.host);
+  }
+
+  rows(connection: AgentConnection, rows: AgentRows): void {
+    if (this.#hosts.get(connection.hello.host)?.connection === connection)
+      this.emit('rows', connection.hello.host, rows);
+  }
+
+  has(host: string): boolean {
+    return this.#hosts.has(host);
+  }
+
+  hostNames(): string[] {
+    return [...this.#hosts.keys()];
+  }
+
+  connectionOf(host: string): AgentConnection | undefined {
+    return this.#hosts.get(host)?.connection;
+  }
+
+  beatOf(host: string): Beat | undefined {
+    return this.#hosts.get(host)?.beat;
+  }
+
+  row(host: string): HostRow | undefined {
+    const state = this.#hosts.get(host);
+    if (state === undefined) return undefined;
+    const { beat, connection } = state;
+    const late = performance.now() - state.lastBeatAt > LATE_PERIODS * this.#sampleMs;
+    const row: HostRow = { host, status: connection === undefined ? 'offline' : late ? 'late' : 'online' };
+    if (state.version !== undefined) row.version = state.version;
+    if (connection !== undefined) row.server = this.#serverName;
+    if (state.lastSeenMs !== undefined) row.lastSeenAt = new Date(state.lastSeenMs).toISOString();
+    // Figures of a host that is gone are not figures of now.
+    if (beat !== undefined && connection !== undefined) {
+      Object.assign(row, beat.usage, { agent: beat.agent, culprits: beat.culprits });
+      if (beat.netSource !== undefined) row.netSource = beat.netSource;
+    }
+    const message = connection === undefined ? state.message : beat?.message;
+    if (message !== undefined) row.message = message;
+    return row;
+  }
+
+  #of(host: string): HostState {
+    let state = this.#hosts.get(host);
+    if (state === undefined) {
+      state = {
+        host,
+        connection: undefined,
+        version: undefined,
+        beat: undefined,
+        lastSeenMs: undefined,
+        lastBeatAt: 0,
+        message: undefined,
+      };
+      this.#hosts.set(host, state);
+    }
+    return state;
+  }
+}

@@ -1,0 +1,88 @@
+import { EventEmitter } from 'node:events';
+import type { Settings } from '../protocol/message.ts';
+import type { Store } from '../store/store.ts';
+import type { Tokens } from './auth.ts';
+import { History } from './history.ts';
+import { Ingest } from './ingest.ts';
+import { Listener } from './listener.ts';
+import { LiveQueries } from './live.ts';
+import { ServerMetrics } from './metrics.ts';
+import { Registry } from './registry.ts';
+import { Retention } from './retention.ts';
+import { AgentSession } from './session.ts';
+import { Viewer } from './viewer.ts';
+
+export interface ServerOptions {
+  /** How agents and viewers name this server. */
+  name: string;
+  version: string;
+  listen: { host: string; port: number };
+  settings: Settings;
+  retentionMs: number;
+  tokens: Tokens;
+  store: Store;
+}
+
+interface ServerEvents {
+  /** Something went wrong that the server lives with. */
+  trouble: [Error];
+  refused: [address: string, reason: string];
+  connected: [host: string];
+  disconnected: [host: string];
+}
+
+/** The middle of the mesh: agents on one side, viewers on the other, the store below. */
+export class Server extends EventEmitter<ServerEvents> {
+  readonly #options: ServerOptions;
+  readonly #metrics = new ServerMetrics();
+  readonly #registry: Registry;
+  readonly #ingest: Ingest;
+  readonly #retention: Retention;
+  readonly #listener: Listener;
+
+  constructor(options: ServerOptions) {
+    super();
+    this.#options = options;
+    const { name, settings, store, listen, tokens, version, retentionMs } = options;
+    const metrics = this.#metrics;
+    const onTrouble = (error: Error): void => void this.emit('trouble', error);
+    const registry = new Registry({ serverName: name, sampleMs: settings.sampleMs });
+    this.#registry = registry;
+    registry.on('connected', (host) => this.emit('connected', host));
+    registry.on('disconnected', (host) => this.emit('disconnected', host));
+    const ingest = new Ingest({ store, metrics, onTrouble });
+    this.#ingest = ingest;
+    this.#retention = new Retention({ store, keepMs: retentionMs, onTrouble });
+    const live = new LiveQueries(registry);
+    const history = new History(store, registry);
+    this.#listener = new Listener({
+      ...listen,
+      tokens,
+      metrics,
+      health: () => ({ status: 'ok', name, version, hosts: registry.hostNames().length }),
+      onRefused: (address, reason) => this.emit('refused', address, reason),
+      onSocket: (role, socket) => {
+        if (role === 'agent')
+          new AgentSession(socket, { registry, ingest, metrics, serverName: name, settings: () => settings });
+        else new Viewer(socket, { live, history, metrics, heartbeatMs: settings.heartbeatMs });
+      },
+    });
+  }
+
+  /** @returns the port it listens on. @throws Problem when it cannot listen or the store cannot be read. */
+  async start(): Promise<number> {
+    for (const { host, lastIntervalEndMs } of await this.#options.store.knownHosts())
+      this.#registry.remember(host, lastIntervalEndMs);
+    const port = await this.#listener.open();
+    this.#retention.start();
+    return port;
+  }
+
+  /** Hangs up, then closes the store; intervals that are not stored come again from their agents. */
+  async stop(): Promise<void> {
+    this.#retention.stop();
+    this.#ingest.close();
+    await this.#listener.close();
+    await this.#options.store.close();
+  }
+}

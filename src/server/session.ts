@@ -1,0 +1,95 @@
+import type WebSocket from 'ws';
+import { CLOSE, decode } from '../protocol/codec.ts';
+import {
+  type AgentToServer,
+  agentToServerSchema,
+  type Hello,
+  type ServerToAgent,
+  type Settings,
+} from '../protocol/message.ts';
+import type { Ingest } from './ingest.ts';
+import type { ServerMetrics } from './metrics.ts';
+import { Peer } from './peer.ts';
+import type { AgentConnection, Registry } from './registry.ts';
+
+/** An agent that connected has this long to say hello. */
+const HELLO_TIMEOUT_MS = 5_000;
+
+export interface SessionDependencies {
+  registry: Registry;
+  ingest: Ingest;
+  metrics: ServerMetrics;
+  serverName: string;
+  settings: () => Settings;
+}
+
+/** One agent's connection: a hello first, then beats, rows and intervals in any order. */
+export class AgentSession implements AgentConnection {
+  readonly #dependencies: SessionDependencies;
+  readonly #peer: Peer<AgentToServer>;
+  readonly #helloTimer: NodeJS.Timeout;
+  #hello: Hello | undefined;
+
+  constructor(socket: WebSocket, dependencies: SessionDependencies) {
+    this.#dependencies = dependencies;
+    const { metrics, settings } = dependencies;
+    this.#peer = new Peer(socket, {
+      decode: (data, isBinary) => decode(agentToServerSchema, data, isBinary),
+      heartbeatMs: settings().heartbeatMs,
+      metrics,
+      onMessage: (message) => this.#onMessage(message),
+      onClose: (reason) => this.#onClose(reason),
+    });
+    this.#helloTimer = setTimeout(() => this.#peer.close(CLOSE.unexpected, 'no hello'), HELLO_TIMEOUT_MS);
+  }
+
+  /** @throws Error before the hello; only sessions that said it are handed out. */
+  get hello(): Hello {
+    if (this.#hello === undefined) throw new Error('the agent has not said hello');
+    return this.#hello;
+  }
+
+  send(message: ServerToAgent): void {
+    this.#peer.send(message);
+  }
+
+  replace(): void {
+    this.#peer.close(CLOSE.replaced, 'another connection speaks for this host');
+  }
+
+  #onMessage(message: AgentToServer): void {
+    const { registry, ingest, metrics, serverName, settings } = this.#dependencies;
+    if ((message.type === 'hello') === (this.#hello !== undefined)) {
+      this.#peer.close(CLOSE.unexpected, `${message.type} ${this.#hello === undefined ? 'before' : 'after'} hello`);
+      return;
+    }
+    switch (message.type) {
+      case 'hello':
+        clearTimeout(this.#helloTimer);
+        this.#hello = message;
+        metrics.agents.inc();
+        this.send({ type: 'welcome', server: serverName, settings: settings() });
+        registry.connect(this);
+        break;
+      case 'beat':
+        metrics.beats.inc();
+        registry.beat(this, message);
+        break;
+      case 'rows':
+        registry.rows(this, message);
+        break;
+      case 'interval': {
+        const { interval } = message;
+        ingest.add(this.hello.host, interval, () => this.send({ type: 'ack', endMs: interval.endMs }));
+        break;
+      }
+    }
+  }
+
+  #onClose(reason: string): void {
+    clearTimeout(this.#helloTimer);
+    if (this.#hello === undefined) return;
+    this.#dependencies.metrics.agents.dec();
+    this.#dependencies.registry.disconnect(this, reason);
+  }
+}

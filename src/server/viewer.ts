@@ -1,0 +1,87 @@
+import type WebSocket from 'ws';
+import { decode } from '../protocol/codec.ts';
+import { compileFilter, FilterError } from '../protocol/filter.ts';
+import { type ServerToViewer, type ViewerToServer, viewerToServerSchema } from '../protocol/message.ts';
+import type { Query } from '../protocol/query.ts';
+import type { History } from './history.ts';
+import type { LiveQueries } from './live.ts';
+import type { ServerMetrics } from './metrics.ts';
+import { Peer } from './peer.ts';
+
+const MAX_SUBSCRIPTIONS = 32;
+
+export interface ViewerDependencies {
+  live: LiveQueries;
+  history: History;
+  metrics: ServerMetrics;
+  heartbeatMs: number;
+}
+
+/** One viewer's connection: any number of queries, live ones kept up to date, those of the past answered once. */
+export class Viewer {
+  readonly #dependencies: ViewerDependencies;
+  readonly #peer: Peer<ViewerToServer>;
+  readonly #subscriptions = new Map<number, () => void>();
+
+  constructor(socket: WebSocket, dependencies: ViewerDependencies) {
+    this.#dependencies = dependencies;
+    const { metrics, heartbeatMs } = dependencies;
+    metrics.viewers.inc();
+    this.#peer = new Peer(socket, {
+      decode: (data, isBinary) => decode(viewerToServerSchema, data, isBinary),
+      heartbeatMs,
+      metrics,
+      onMessage: (message) => {
+        if (message.type === 'subscribe') this.#subscribe(message.id, message.query);
+        else this.#unsubscribe(message.id);
+      },
+      onClose: () => {
+        metrics.viewers.dec();
+        for (const id of [...this.#subscriptions.keys()]) this.#unsubscribe(id);
+      },
+    });
+  }
+
+  #subscribe(id: number, query: Query): void {
+    const problem = this.#problem(id, query);
+    if (problem !== undefined) {
+      this.#peer.send({ type: 'error', id, ...problem } satisfies ServerToViewer);
+      return;
+    }
+    if (query.atMs !== undefined) {
+      void this.#answerFromHistory(id, query);
+      return;
+    }
+    const end = this.#dependencies.live.subscribe(query, (answer) =>
+      this.#peer.sendLive({ ...answer, id } satisfies ServerToViewer),
+    );
+    this.#subscriptions.set(id, end);
+  }
+
+  #problem(id: number, query: Query): { code: string; message: string } | undefined {
+    if (this.#subscriptions.has(id)) return { code: 'ERR_ID', message: `the id ${id} is in use` };
+    if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS)
+      return { code: 'ERR_LIMIT', message: `more than ${MAX_SUBSCRIPTIONS} queries at once` };
+    try {
+      if (query.filter !== undefined) compileFilter(query.filter);
+    } catch (error) {
+      if (error instanceof FilterError) return { code: error.code, message: error.message };
+      throw error;
+    }
+    return undefined;
+  }
+
+  async #answerFromHistory(id: number, query: Query): Promise<void> {
+    try {
+      this.#peer.send({ ...(await this.#dependencies.history.answer(query)), id } satisfies ServerToViewer);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#peer.send({ type: 'error', id, code: 'ERR_STORE', message } satisfies ServerToViewer);
+    }
+  }
+
+  #unsubscribe(id: number): void {
+    this.#subscriptions.get(id)?.();
+    this.#subscriptions.delete(id);
+  }
+}
