@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parse } from 'ini';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { Problem } from './problem.ts';
 
 /** Everything the server can be told, validated once and frozen. Times are in ms, sizes in bytes. */
@@ -29,29 +29,37 @@ export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
 }
 
+/** A text that `parse` makes a value of; undefined where it cannot, and then the message says what is allowed. */
+function parsed<Value>(allowed: string, parse: (text: string) => Value | undefined) {
+  return z.pipe(
+    z.string(),
+    z.transform((text: string, context): Value => {
+      const value = parse(text);
+      if (value !== undefined) return value;
+      context.issues.push({ code: 'custom', message: allowed, input: text });
+      return z.NEVER;
+    }),
+  );
+}
+
 const number = (min: number, max: number) =>
-  z.string().transform((text, context) => {
+  parsed(`a number from ${min} to ${max}`, (text) => {
     const value = Number(text);
-    if (text.trim() !== '' && value >= min && value <= max) return value;
-    context.addIssue({ code: 'custom', message: `a number from ${min} to ${max}` });
-    return z.NEVER;
+    return text.trim() !== '' && value >= min && value <= max ? value : undefined;
   });
 const text = z.string();
-const list = z.string().transform((value) =>
+const list = parsed('a comma list', (value) =>
   value
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== ''),
 );
-const address = z.string().transform((value, context) => {
+const address = parsed('HOST:PORT on the loopback interface, as the connection is not encrypted yet', (value) => {
   const [, host = '', port = ''] = /^(?:\[?([^\]]*?)\]?:)?(\d+)$/.exec(value) ?? [];
   const isLoopback = ['', 'localhost', '::1'].includes(host) || /^127(\.\d+){3}$/.test(host);
-  if (Number(port) <= 65_535 && port !== '' && isLoopback) return { host: host || '127.0.0.1', port: Number(port) };
-  context.addIssue({
-    code: 'custom',
-    message: 'HOST:PORT on the loopback interface, as the connection is not encrypted yet',
-  });
-  return z.NEVER;
+  return Number(port) <= 65_535 && port !== '' && isLoopback
+    ? { host: host || '127.0.0.1', port: Number(port) }
+    : undefined;
 });
 
 /** The keys of conf/config.ini by section, each with its default and what is allowed. */
@@ -84,7 +92,7 @@ const KEYS = {
 type Section = keyof typeof KEYS;
 type Values = {
   [S in Section]: {
-    [K in keyof (typeof KEYS)[S]]: z.infer<Extract<(typeof KEYS)[S][K], { schema: z.ZodType }>['schema']>;
+    [K in keyof (typeof KEYS)[S]]: z.infer<Extract<(typeof KEYS)[S][K], { schema: z.ZodMiniType }>['schema']>;
   };
 };
 
@@ -118,7 +126,7 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv): LoadedConfig {
     values[section] = {};
     for (const [key, { default: fallback, schema }] of Object.entries(keys) as [
       string,
-      { default: string; schema: z.ZodType },
+      { default: string; schema: z.ZodMiniType },
     ][]) {
       const variable = `PROCMESH_${section.toUpperCase()}_${key.toUpperCase()}`;
       const raw = env[variable] ?? table[key] ?? fallback;
@@ -141,9 +149,9 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv): LoadedConfig {
 function freeze({ global, RULE, SERVER }: Values): Config {
   return Object.freeze({
     version: global.version,
-    intervalMs: global.interval_time * 1000,
-    sampleMs: global.sample_time * 1000,
-    heartbeatMs: global.heartbeat_time * 1000,
+    intervalMs: Math.round(global.interval_time * 1000),
+    sampleMs: Math.round(global.sample_time * 1000),
+    heartbeatMs: Math.round(global.heartbeat_time * 1000),
     retentionMs: global.retention_day * 86_400_000,
     logFile: global.log_file,
     logBytes: global.log_size * 1024 * 1024,

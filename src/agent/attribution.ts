@@ -62,11 +62,16 @@ export function attribute(
     accounts.of(process.pid).credit = gain(before, process);
   }
 
-  for (const [pid, debit] of carry.debits) add(accounts.of(tree.liveHeir(pid)).carried, debit);
+  for (const [pid, debit] of carry.debits) {
+    const heir = tree.liveHeir(pid);
+    add(heir === pid ? accounts.of(heir).carried : accounts.of(heir).orphans, debit);
+  }
   for (const dead of previous.processes.values()) {
     if (tree.isAlive(dead)) continue;
     const heir = tree.liveHeir(dead.ppid);
-    add(heir === dead.ppid ? accounts.of(heir).children : accounts.of(heir).orphans, history(dead));
+    // A zombie has lost its children to a reaper.
+    const isParent = heir === dead.ppid && current.processes.get(heir)?.state !== 'Z';
+    add(isParent ? accounts.of(heir).children : accounts.of(heir).orphans, history(dead));
   }
   return { usage, carry: { debits: accounts.settle(usage, reapers, tree), reapers } };
 }
@@ -116,14 +121,13 @@ class Accounts {
         charge(usage, pid, resource, -missing);
         continue;
       }
-      // The newest debits are the likeliest to be still on their way: children first, then orphans, then carried ones.
-      const waiting = Math.min(missing, children[resource]);
-      missing -= waiting;
-      const orphaned = Math.min(missing, orphans[resource]);
-      missing -= orphaned;
-      const adopted = reaper === undefined ? 0 : absorb(reaper, resource, orphaned);
-      if (reaper !== undefined) absorb(reaper, resource, missing);
-      const kept = waiting + orphaned - adopted;
+      if (reaper !== undefined) {
+        const late = Math.max(0, carried[resource] - credit[resource]);
+        missing -= absorb(reaper, resource, late, reaper.carried[resource]);
+        const { carried: c, children: d, orphans: o } = reaper;
+        missing -= absorb(reaper, resource, Math.min(missing, orphans[resource] + carried[resource]), c[resource] + d[resource] + o[resource]);
+      }
+      const kept = Math.min(missing, children[resource] + orphans[resource]);
       if (kept > 0) {
         const debit = debits.get(pid) ?? none();
         debit[resource] += kept;
@@ -133,11 +137,9 @@ class Accounts {
   }
 }
 
-/** Takes as much of a debit out of a reaper's uncharged credit as there is. @returns how much that was. */
-function absorb(reaper: Account, resource: keyof Usage, debit: number): number {
-  const free =
-    reaper.credit[resource] - reaper.carried[resource] - reaper.children[resource] - reaper.orphans[resource];
-  const taken = Math.min(Math.max(0, free), debit);
+/** Takes as much of a debit out of a reaper's credit as there is beyond `reserved`. @returns how much that was. */
+function absorb(reaper: Account, resource: keyof Usage, debit: number, reserved: number): number {
+  const taken = Math.min(Math.max(0, reaper.credit[resource] - reserved), debit);
   reaper.credit[resource] -= taken;
   return taken;
 }

@@ -3,6 +3,13 @@ import { readListening } from '../procfs/net-tcp.ts';
 import { readNetNamespace, readSocketInodes } from '../procfs/pid-fd.ts';
 import type { ProcessCounters } from './snapshot.ts';
 
+/**
+ * Even a table with few listening sockets costs milliseconds, because the kernel walks its whole hash of connections to
+ * find where listening ends. So it is read this seldom, and never for more than this share of the time.
+ */
+const REFRESH_MS = 5_000;
+const MAX_SHARE = 1 / 500;
+
 /** A socket whose holder cannot be found is looked for again after this many refreshes, then twice as many, and so on. */
 const FIRST_RETRY = 2;
 const LAST_RETRY = 512;
@@ -16,8 +23,8 @@ interface Listener {
 }
 
 /**
- * Who listens on which TCP port. Tables of listening sockets are read at every refresh, which is cheap; the costly
- * search for a socket's holder, through every process's descriptors, is made only for sockets not seen before.
+ * Who listens on which TCP port. The search for a socket's holder, through every process's descriptors, is made only for
+ * sockets not seen before.
  */
 export class Listeners {
   readonly #procRoot: string;
@@ -28,6 +35,7 @@ export class Listeners {
   readonly #namespaces = new Map<string, number>();
   #portsByLeader = new Map<number, number[]>();
   #refreshes = 0;
+  #nextRefreshMs = Number.NEGATIVE_INFINITY;
 
   constructor(procRoot: string, ownPid: number) {
     this.#procRoot = procRoot;
@@ -40,7 +48,15 @@ export class Listeners {
     if (namespace !== undefined && namespace !== this.#ownNamespace) this.#namespaces.set(namespace, pid);
   }
 
-  refresh(processes: ReadonlyMap<number, ProcessCounters>): void {
+  /** To be called with every snapshot; looks anew when it is time. `now` is a monotonic clock in ms. */
+  refresh(processes: ReadonlyMap<number, ProcessCounters>, now: () => number = () => performance.now()): void {
+    const startedMs = now();
+    if (startedMs < this.#nextRefreshMs) return;
+    this.#refresh(processes);
+    this.#nextRefreshMs = startedMs + Math.max(REFRESH_MS, (now() - startedMs) / MAX_SHARE);
+  }
+
+  #refresh(processes: ReadonlyMap<number, ProcessCounters>): void {
     this.#refreshes += 1;
     const open = new Set<number>();
     let wanted = false;

@@ -8,9 +8,11 @@ import { absence } from './kernel-file.ts';
  */
 export function isBaseDisk(sysRoot: string, name: string): boolean {
   if (/^(loop|ram|zram)\d/.test(name)) return false;
-  if (!existsSync(`${sysRoot}/block/${name}`)) return false;
+  // /sys writes `cciss!c0d0` for `cciss/c0d0`.
+  const dir = `${sysRoot}/block/${name.replaceAll('/', '!')}`;
+  if (!existsSync(dir)) return false;
   try {
-    return readdirSync(`${sysRoot}/block/${name}/slaves`).length === 0;
+    return readdirSync(`${dir}/slaves`).length === 0;
   } catch (error) {
     absence(error);
     return true;

@@ -1,5 +1,7 @@
 import { type KernelText, readWhole } from './kernel-file.ts';
 
+const NEWLINE = 0x0a;
+
 /** A TCP socket somebody listens on. */
 export interface ListeningSocket {
   inode: number;
@@ -32,7 +34,9 @@ export function readListening(netDir: string, text: KernelText): ListeningSocket
   );
 }
 
+/** Judged by the last whole line: where the buffer ends, a line may be cut in two. */
 function pastListening(text: KernelText): boolean {
-  const lastLine = text.bytes.lastIndexOf(0x0a, text.length - 2) + 1;
-  return text.bytes.toString('latin1', lastLine, text.length).trim().split(/ +/)[3] !== '0A' && lastLine > 0;
+  const end = text.bytes.lastIndexOf(NEWLINE, text.length - 1);
+  const start = end <= 0 ? 0 : text.bytes.lastIndexOf(NEWLINE, end - 1) + 1;
+  return start > 0 && text.bytes.toString('latin1', start, end).trim().split(/ +/)[3] !== '0A';
 }

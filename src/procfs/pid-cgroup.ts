@@ -8,7 +8,8 @@ export interface CgroupPlace {
 
 /** `docker-3f2a….scope`, `/docker/3f2a…`, `cri-containerd-…`, `libpod-…`, `crio-…`: 64 hex digits whatever the engine. */
 const CONTAINER_ID = /(?:^|[-/:])([0-9a-f]{64})(?:\.scope)?(?=\/|$)/g;
-const LXC_NAME = /\/lxc(?:\.payload)?[./]([^/]+)/;
+/** `/lxc/web1`, `/lxc.payload.web1`; `/lxc.monitor.web1` watches it from outside. */
+const LXC_NAME = /\/lxc(?:\.payload)?[./](?!monitor[./])([^/]+)/;
 
 /**
  * Parses /proc/[pid]/cgroup, cgroups(7): `0::/system.slice/mariadb.service` or, under version 1,

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 
 /** Largest frame each side accepts; `ws` closes with 1009 above it, before the frame is in memory. */
 export const MAX_AGENT_FRAME_BYTES = 8 * 1024 * 1024;
@@ -35,7 +35,7 @@ export type Unknown = { type: undefined; unknownType: string };
  * so that newer peers can be spoken with.
  * @throws FrameError when the frame is binary, not JSON, has no type, or has a known type with wrong fields.
  */
-export function decode<Schema extends z.ZodDiscriminatedUnion>(
+export function decode<Schema extends z.ZodMiniDiscriminatedUnion>(
   schema: Schema,
   data: unknown,
   isBinary: boolean,

@@ -1,23 +1,23 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { metricMaximaSchema, metricsSchema } from './metric.ts';
 import { hostUsageSchema, identitySchema } from './row.ts';
 
-const name = z.string().max(255);
-const figure = z.number().min(0).finite();
+const name = z.string().check(z.maxLength(255));
+const figure = z.number().check(z.minimum(0));
 
 /** One real file system and the block device below it, averaged over the interval. */
 export const diskSchema = z.object({
-  mount: z.string().max(1024),
+  mount: z.string().check(z.maxLength(1024)),
   device: name,
   totalBytes: figure,
   usedBytes: figure,
   /** Absent where the device has no counters of its own (network file systems). */
-  readBytesPerSec: figure.optional(),
-  writeBytesPerSec: figure.optional(),
-  utilPercent: figure.optional(),
-  utilPercentMax: figure.optional(),
-  queue: figure.optional(),
-  queueMax: figure.optional(),
+  readBytesPerSec: z.optional(figure),
+  writeBytesPerSec: z.optional(figure),
+  utilPercent: z.optional(figure),
+  utilPercentMax: z.optional(figure),
+  queue: z.optional(figure),
+  queueMax: z.optional(figure),
 });
 export type Disk = z.infer<typeof diskSchema>;
 
@@ -30,7 +30,7 @@ export const intervalProcessSchema = z.object({
 export type IntervalProcess = z.infer<typeof intervalProcessSchema>;
 
 /** The maxima of an interval's samples, beside the averages in its `host`. */
-export const hostMaximaSchema = hostUsageSchema.pick({
+export const hostMaximaSchema = z.pick(hostUsageSchema, {
   cpuPercent: true,
   memUsedBytes: true,
   readBytesPerSec: true,
@@ -47,13 +47,13 @@ export type HostMaxima = z.infer<typeof hostMaximaSchema>;
  * it lies on a whole multiple of `interval_time`, and is what `a_time` holds.
  */
 export const intervalSchema = z.object({
-  startMs: z.int().min(0),
-  endMs: z.int().min(1),
+  startMs: z.int().check(z.minimum(0)),
+  endMs: z.int().check(z.minimum(1)),
   /** Samples it was made of. */
-  samples: z.int().min(1),
+  samples: z.int().check(z.minimum(1)),
   host: hostUsageSchema,
   hostMax: hostMaximaSchema,
-  disks: z.array(diskSchema).max(1_000),
-  processes: z.array(intervalProcessSchema).max(10_000),
+  disks: z.array(diskSchema).check(z.maxLength(1_000)),
+  processes: z.array(intervalProcessSchema).check(z.maxLength(10_000)),
 });
 export type Interval = z.infer<typeof intervalSchema>;

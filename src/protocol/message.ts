@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { intervalSchema } from './interval.ts';
 import { querySchema } from './query.ts';
 import {
@@ -16,29 +16,32 @@ export const SUBPROTOCOL = 'procmesh.v1';
 export const AGENT_PATH = '/agent';
 export const LIVE_PATH = '/live';
 
-const name = z.string().min(1).max(255);
-const timeMs = z.int().min(0);
+const name = z.string().check(z.minLength(1), z.maxLength(255));
+const timeMs = z.int().check(z.minimum(0));
 /** Chosen by whoever asks, unique on its connection. */
-const id = z.int().min(1);
-const rows = z.union([z.array(processRowSchema).max(10_000), z.array(groupRowSchema).max(10_000)]);
+const id = z.int().check(z.minimum(1));
+const rows = z.union([
+  z.array(processRowSchema).check(z.maxLength(10_000)),
+  z.array(groupRowSchema).check(z.maxLength(10_000)),
+]);
 
 /** `[RULE]`: an interval records a process that reaches any one of these, and the `top` largest of each resource. */
 export const rulesSchema = z.object({
-  cpuPercent: z.number().min(0),
-  memBytes: z.number().min(0),
-  ioBytesPerSec: z.number().min(0),
-  netBytesPerSec: z.number().min(0),
-  queue: z.number().min(0),
-  utilPercent: z.number().min(0),
-  top: z.int().min(0).max(1_000),
+  cpuPercent: z.number().check(z.minimum(0)),
+  memBytes: z.number().check(z.minimum(0)),
+  ioBytesPerSec: z.number().check(z.minimum(0)),
+  netBytesPerSec: z.number().check(z.minimum(0)),
+  queue: z.number().check(z.minimum(0)),
+  utilPercent: z.number().check(z.minimum(0)),
+  top: z.int().check(z.minimum(0), z.maximum(1_000)),
 });
 export type Rules = z.infer<typeof rulesSchema>;
 
 /** What an agent works by; the server sends it, the agent has no configuration file. */
 export const settingsSchema = z.object({
-  intervalMs: z.int().min(1_000),
-  sampleMs: z.int().min(100),
-  heartbeatMs: z.int().min(100),
+  intervalMs: z.int().check(z.minimum(1_000)),
+  sampleMs: z.int().check(z.minimum(100)),
+  heartbeatMs: z.int().check(z.minimum(100)),
   /** Mount points to report; empty: every real file system. */
   mounts: z.array(z.string()),
   rules: rulesSchema,
@@ -50,7 +53,7 @@ export const helloSchema = z.object({
   host: name,
   version: name,
   /** Intervals that wait on the host's disk, and how many it had to drop since the agent started. */
-  outbox: z.object({ waiting: z.int().min(0), dropped: z.int().min(0) }),
+  outbox: z.object({ waiting: z.int().check(z.minimum(0)), dropped: z.int().check(z.minimum(0)) }),
 });
 
 /** Sent with every sample, watched or not. */
@@ -60,9 +63,9 @@ export const beatSchema = z.object({
   usage: hostUsageSchema,
   culprits: culpritsSchema,
   agent: footprintSchema,
-  netSource: z.enum(['bpf', 'sockets']).optional(),
+  netSource: z.optional(z.enum(['bpf', 'sockets'])),
   /** What the agent cannot do here, in plain words. */
-  message: z.string().max(500).optional(),
+  message: z.optional(z.string().check(z.maxLength(500))),
 });
 
 export const intervalMessageSchema = z.object({ type: z.literal('interval'), interval: intervalSchema });
@@ -80,8 +83,8 @@ export const watchSchema = z.object({
   type: z.literal('watch'),
   id,
   query: querySchema,
-  ttlMs: z.int().min(1),
-  floor: z.number().min(0).optional(),
+  ttlMs: z.int().check(z.minimum(1)),
+  floor: z.optional(z.number().check(z.minimum(0))),
 });
 export const unwatchSchema = z.object({ type: z.literal('unwatch'), id });
 /** The interval is in the store for good; the agent may forget it. */
@@ -91,7 +94,7 @@ export const subscribeSchema = z.object({ type: z.literal('subscribe'), id, quer
 export const unsubscribeSchema = z.object({ type: z.literal('unsubscribe'), id });
 
 /** A host that should be in a result and is not, and why. */
-export const incompleteSchema = z.object({ host: name, reason: z.string().max(200) });
+export const incompleteSchema = z.object({ host: name, reason: z.string().check(z.maxLength(200)) });
 /** The reason given for a host that no agent ever spoke for. */
 export const UNKNOWN_HOST = 'not known to this server';
 export type Incomplete = z.infer<typeof incompleteSchema>;
@@ -103,7 +106,7 @@ export const viewerRowsSchema = z.object({
   rows,
   /** Hosts the rows come from, with the figures they add up to. */
   totals: z.array(hostTotalSchema),
-  incomplete: z.array(incompleteSchema).optional(),
+  incomplete: z.optional(z.array(incompleteSchema)),
 });
 export const viewerHostsSchema = z.object({
   type: z.literal('hosts'),
@@ -115,11 +118,11 @@ export const eventSchema = z.object({
   type: z.literal('event'),
   at: z.string(),
   host: name,
-  text: z.string().max(500),
+  text: z.string().check(z.maxLength(500)),
 });
 export const errorSchema = z.object({
   type: z.literal('error'),
-  id: id.optional(),
+  id: z.optional(id),
   code: z.string(),
   message: z.string(),
 });

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 /** How a metric's number is to be read: `percent` (100 = one core), `bytes`, or `bytesPerSec`. */
 export type MetricUnit = 'percent' | 'bytes' | 'bytesPerSec';
@@ -79,9 +79,9 @@ export type Metrics = { [name in MetricName]?: number };
 export type MetricMaxima = { [name in MaxName]?: number };
 export type Flows = { [name in FlowName]?: number };
 
-const figure = z.number().min(0).finite().optional();
+const figure = z.optional(z.number().check(z.minimum(0)));
 
-function figures<Name extends string>(names: readonly Name[]): z.ZodObject<{ [name in Name]: typeof figure }> {
+function figures<Name extends string>(names: readonly Name[]): z.ZodMiniObject<{ [name in Name]: typeof figure }> {
   const shape = Object.fromEntries(names.map((name) => [name, figure])) as { [name in Name]: typeof figure };
   return z.object(shape);
 }

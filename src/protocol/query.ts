@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { SORT_NAMES, type SortName } from './metric.ts';
 
 export const GROUPINGS = ['instance', 'user', 'comm', 'host'] as const;
@@ -15,20 +15,16 @@ export const MAX_LIMIT = 10_000;
 export const querySchema = z.object({
   view: z.enum(['hosts', 'processes']),
   /** Only this host. */
-  host: z.string().min(1).max(255).optional(),
+  host: z.optional(z.string().check(z.minLength(1), z.maxLength(255))),
   /** Lucene-like, see filter.ts. */
-  filter: z.string().min(1).max(500).optional(),
-  groupBy: z.enum(GROUPINGS).optional(),
+  filter: z.optional(z.string().check(z.minLength(1), z.maxLength(500))),
+  groupBy: z.optional(z.enum(GROUPINGS)),
   /** Largest first. */
   sort: z.enum(SORT_NAMES as [SortName, ...SortName[]]),
-  limit: z.int().min(1).max(MAX_LIMIT),
+  limit: z.int().check(z.minimum(1), z.maximum(MAX_LIMIT)),
   /** Epoch ms. */
-  atMs: z.int().min(0).optional(),
+  atMs: z.optional(z.int().check(z.minimum(0))),
   /** Up to `atMs`, this much history is averaged; without it the one interval that holds `atMs`. */
-  windowMs: z
-    .int()
-    .min(1_000)
-    .max(366 * 86_400_000)
-    .optional(),
+  windowMs: z.optional(z.int().check(z.minimum(1_000), z.maximum(366 * 86_400_000))),
 });
 export type Query = z.infer<typeof querySchema>;

@@ -1,31 +1,31 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { flowsSchema, metricMaximaSchema, metricsSchema } from './metric.ts';
 
-const name = z.string().max(255);
-const bytes = z.number().min(0).finite();
-const percent = z.number().min(0).finite();
-const isoTime = z.string().max(40);
+const name = z.string().check(z.maxLength(255));
+const bytes = z.number().check(z.minimum(0));
+const percent = z.number().check(z.minimum(0));
+const isoTime = z.string().check(z.maxLength(40));
 
 /** Longest command line that leaves a host, in UTF-16 code units, after secrets were scrubbed. */
 export const MAX_CMDLINE_LENGTH = 2048;
 
 /** What an operator calls a process, apart from its figures. `pid` and `startedAt` together never repeat on a host. */
 export const identitySchema = z.object({
-  pid: z.int().min(1),
+  pid: z.int().check(z.minimum(1)),
   /** `mysqld:3307`, `kafka.service`, a container, else `comm`. */
   instance: name,
   /** The kernel's 15-byte name. */
   comm: name,
   user: name,
   /** Scrubbed of secrets; empty for kernel threads. */
-  cmdline: z.string().max(MAX_CMDLINE_LENGTH),
-  unit: name.optional(),
-  container: name.optional(),
+  cmdline: z.string().check(z.maxLength(MAX_CMDLINE_LENGTH)),
+  unit: z.optional(name),
+  container: z.optional(name),
   /** TCP ports the instance listens on, ascending. */
-  ports: z.array(z.int().min(0).max(65535)).max(64),
+  ports: z.array(z.int().check(z.minimum(0), z.maximum(65535))).check(z.maxLength(64)),
   /** One letter, proc_pid_stat(5). */
-  state: z.string().max(2),
-  threads: z.int().min(0),
+  state: z.string().check(z.maxLength(2)),
+  threads: z.int().check(z.minimum(0)),
   /** UTC. */
   startedAt: isoTime,
 });
@@ -42,9 +42,9 @@ export type ProcessRow = z.infer<typeof processRowSchema>;
 
 /** The sum over the processes that share one instance, user, comm or host; `host` is absent when it spans hosts. */
 export const groupRowSchema = z.object({
-  host: name.optional(),
+  host: z.optional(name),
   group: name,
-  processes: z.int().min(0),
+  processes: z.int().check(z.minimum(0)),
   ...metricsSchema.shape,
   ...metricMaximaSchema.shape,
 });
@@ -57,12 +57,12 @@ export type Row = ProcessRow | GroupRow;
  * host = Σ processes + unattributed.
  */
 export const hostUsageSchema = z.object({
-  cores: z.int().min(1),
+  cores: z.int().check(z.minimum(1)),
   /** Not idle, not waiting for I/O, not stolen; 100 = one core. */
   cpuPercent: percent,
   iowaitPercent: percent,
   stealPercent: percent,
-  load1: z.number().min(0),
+  load1: z.number().check(z.minimum(0)),
   memTotalBytes: bytes,
   /** Total less available. */
   memUsedBytes: bytes,
@@ -75,11 +75,11 @@ export const hostUsageSchema = z.object({
   /** Of the busiest device: share of time with at least one request in flight, 0–100. */
   diskUtilPercent: percent,
   /** Of the busiest device: requests in flight, averaged over the time. */
-  diskQueue: z.number().min(0),
+  diskQueue: z.number().check(z.minimum(0)),
   /** Physical interfaces; loopback and virtual ones left out. */
   netInBytesPerSec: bytes,
   netOutBytesPerSec: bytes,
-  processes: z.int().min(0),
+  processes: z.int().check(z.minimum(0)),
   unattributed: flowsSchema,
 });
 export type HostUsage = z.infer<typeof hostUsageSchema>;
@@ -89,14 +89,18 @@ export const footprintSchema = z.object({ cpuPercent: percent, rssBytes: bytes }
 export type Footprint = z.infer<typeof footprintSchema>;
 
 /** The largest processes of each resource, largest first: what a host view shows without asking for a process table. */
-export const culpritSchema = z.object({ instance: name, pid: z.int().min(1), value: z.number().min(0) });
+export const culpritSchema = z.object({
+  instance: name,
+  pid: z.int().check(z.minimum(1)),
+  value: z.number().check(z.minimum(0)),
+});
 export const culpritsSchema = z.object({
-  cpu: z.array(culpritSchema).max(5).optional(),
-  mem: z.array(culpritSchema).max(5).optional(),
-  read: z.array(culpritSchema).max(5).optional(),
-  write: z.array(culpritSchema).max(5).optional(),
-  'net-in': z.array(culpritSchema).max(5).optional(),
-  'net-out': z.array(culpritSchema).max(5).optional(),
+  cpu: z.optional(z.array(culpritSchema).check(z.maxLength(5))),
+  mem: z.optional(z.array(culpritSchema).check(z.maxLength(5))),
+  read: z.optional(z.array(culpritSchema).check(z.maxLength(5))),
+  write: z.optional(z.array(culpritSchema).check(z.maxLength(5))),
+  'net-in': z.optional(z.array(culpritSchema).check(z.maxLength(5))),
+  'net-out': z.optional(z.array(culpritSchema).check(z.maxLength(5))),
 });
 export type Culprits = z.infer<typeof culpritsSchema>;
 
@@ -106,15 +110,15 @@ export const HOST_STATUSES = ['online', 'late', 'offline', 'deploying', 'upgradi
 export const hostRowSchema = z.object({
   host: name,
   status: z.enum(HOST_STATUSES),
-  version: name.optional(),
+  version: z.optional(name),
   /** Name of the server that holds this host's connection. */
-  server: name.optional(),
-  lastSeenAt: isoTime.optional(),
-  ...hostUsageSchema.partial().shape,
-  netSource: z.enum(['bpf', 'sockets']).optional(),
-  agent: footprintSchema.optional(),
-  culprits: culpritsSchema.optional(),
-  message: z.string().max(500).optional(),
+  server: z.optional(name),
+  lastSeenAt: z.optional(isoTime),
+  ...z.partial(hostUsageSchema).shape,
+  netSource: z.optional(z.enum(['bpf', 'sockets'])),
+  agent: z.optional(footprintSchema),
+  culprits: z.optional(culpritsSchema),
+  message: z.optional(z.string().check(z.maxLength(500))),
 });
 export type HostRow = z.infer<typeof hostRowSchema>;
 

@@ -50,16 +50,12 @@ export class Ingest {
     while (this.#pending.length > 0 && !this.#stop.signal.aborted) {
       const batch = this.#pending.slice(0, MAX_BATCH);
       try {
-        await pRetry(() => this.#store.write(batch.map(({ host, interval }) => ({ host, interval }))), {
+        await pRetry(() => this.#write(batch), {
           retries: Number.POSITIVE_INFINITY,
           minTimeout: FIRST_RETRY_MS,
           maxTimeout: LAST_RETRY_MS,
           randomize: true,
           signal: this.#stop.signal,
-          onFailedAttempt: ({ error }) => {
-            this.#metrics.storeFailures.inc();
-            this.#onTrouble(error);
-          },
         });
       } catch (error) {
         if (this.#stop.signal.aborted) return;
@@ -70,5 +66,16 @@ export class Ingest {
       for (const { acknowledge } of batch) acknowledge();
     }
     this.#writing = false;
+  }
+
+  async #write(batch: readonly Pending[]): Promise<void> {
+    try {
+      await this.#store.write(batch.map(({ host, interval }) => ({ host, interval })));
+    } catch (error) {
+      this.#metrics.storeFailures.inc();
+      this.#onTrouble(error instanceof Error ? error : new Error(String(error)));
+      // p-retry gives up at a TypeError, which is how a bug of the store may show itself.
+      throw new Error('not stored', { cause: error });
+    }
   }
 }

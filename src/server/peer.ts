@@ -65,6 +65,8 @@ export class Peer<Message extends { type: string }> {
   }
 
   #socketOnMessage(data: WebSocket.RawData, isBinary: boolean): void {
+    // What follows a bad frame still comes until the closing handshake is done.
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#heard();
     try {
       const message = this.#options.decode(data, isBinary);

@@ -1,0 +1,66 @@
+import { type Answer, Client } from '../client/client.ts';
+import { Problem } from '../problem.ts';
+import type { Query } from '../protocol/query.ts';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** From the past an answer may have to be read from a disk. */
+const ANSWER_TIMEOUT_MS = 60_000;
+
+export type RowsOrHosts = Exclude<Answer, { type: 'error' }>;
+
+/**
+ * Asks a server and hands over each answer: the first one only, or with `watch` all of them until the signal to stop.
+ * @throws Problem when the server cannot be reached, refuses, or cannot answer.
+ */
+export async function ask(
+  target: { url: string; token: string },
+  query: Query,
+  options: { watch: boolean; onAnswer: (answer: RowsOrHosts) => void },
+): Promise<void> {
+  const client = new Client(target);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const unreachable = (reason: string): Problem =>
+    new Problem(
+      'ERR_SERVER',
+      `no answer from the server at ${target.url} (${reason}): start it (procmesh start), or name another with --server`,
+    );
+  let timer = setTimeout(() => reject(unreachable('timed out')), CONNECT_TIMEOUT_MS);
+  let answered = false;
+  client.on('status', (status) => {
+    if (status.state === 'refused')
+      reject(
+        new Problem('ERR_TOKEN', `the server at ${target.url} refuses the token: name the right one with --token-file`),
+      );
+    else if (status.state === 'lost' && !answered) reject(unreachable(status.reason));
+    else if (status.state === 'open' && !answered) {
+      clearTimeout(timer);
+      timer = setTimeout(() => reject(unreachable('timed out')), ANSWER_TIMEOUT_MS);
+    }
+  });
+  client.subscribe(query, (answer) => {
+    if (answer.type === 'error') {
+      reject(new Problem(answer.code, answer.message, { exitCode: answer.code === 'ERR_FILTER' ? 2 : 1 }));
+      return;
+    }
+    answered = true;
+    clearTimeout(timer);
+    try {
+      options.onAnswer(answer);
+      if (!options.watch) resolve();
+    } catch (error) {
+      reject(error);
+    }
+  });
+  const stop = (): void => resolve();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  // A reader that has seen enough, such as head(1).
+  process.stdout.once('error', stop);
+  client.connect();
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    client.close();
+  }
+}

@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { type Config, loadConfig } from '../config.ts';
+import { Problem } from '../problem.ts';
+import { tokenFile } from '../server/auth.ts';
+import { say } from './failure.ts';
+import { VERSION } from './version.ts';
+
+/** `conf/config.ini` beside the code, in the checkout and in the package alike. */
+const DEFAULT_CONFIG = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../../conf/config.ini' : '../conf/config.ini', import.meta.url),
+);
+
+/** A sub-command with what all of them have: `--config`, `--help`, `--version`, and errors that are thrown. */
+export function subCommand(name: string, description: string): Command {
+  return new Command(`procmesh ${name}`)
+    .description(description)
+    .version(VERSION, '-V, --version')
+    .option('--config <file>', 'configuration file', DEFAULT_CONFIG)
+    .configureOutput({ outputError: () => undefined })
+    .exitOverride();
+}
+
+/** Reads the configuration and says on standard error what in it means nothing. @throws Problem */
+export function configure(options: { config: string }): Config {
+  const { config, warnings } = loadConfig(options.config, process.env);
+  for (const warning of warnings) say(`warning: ${warning}`);
+  return config;
+}
+
+export interface ViewerOptions {
+  config: string;
+  server?: string;
+  tokenFile?: string;
+}
+
+/** Adds the choice of a server to a viewer's command. */
+export function viewerCommand(name: string, description: string): Command {
+  return subCommand(name, description)
+    .option('--server <url>', 'server to ask, ws://HOST:PORT (default: the one of the configuration)', serverUrl)
+    .option('--token-file <file>', "file with the viewers' token (default: viewer.token in the data folder)");
+}
+
+/** Where a viewer's command connects, and as whom. @throws Problem when there is no token. */
+export function viewerTarget(options: ViewerOptions): { url: string; token: string } {
+  const config = options.server !== undefined && options.tokenFile !== undefined ? undefined : configure(options);
+  const url = options.server ?? serverAddress(config?.listen ?? { host: '127.0.0.1', port: 9300 });
+  const file = options.tokenFile ?? tokenFile(config?.dataDir ?? '', 'viewer');
+  return { url, token: readToken(file) };
+}
+
+export function serverAddress({ host, port }: { host: string; port: number }): string {
+  return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** @throws Problem when the file is not there or cannot be read. */
+export function readToken(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    const mend =
+      code === 'EACCES'
+        ? 'run as the user who runs the server, or name another with --token-file'
+        : 'start a server first (procmesh start), or name one with --token-file';
+    throw new Problem('ERR_TOKEN', `the token ${file} cannot be read (${code}): ${mend}`, { cause });
+  }
+}
+
+/** Parser of a `--server` option. */
+export function serverUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'ws:' || url?.protocol === 'wss:') return url.href;
+  throw new InvalidArgumentError('It takes a URL such as ws://127.0.0.1:9300.');
+}
+
+/** Parser of an option that takes a whole number from `min` to `max`. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It takes a whole number from ${min} to ${max}.`);
+  };
+}

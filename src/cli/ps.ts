@@ -1,0 +1,122 @@
+import { Option } from 'commander';
+import { formatMetric } from '../../tui/format.ts';
+import { Problem } from '../problem.ts';
+import { UNKNOWN_HOST, type ViewerRows } from '../protocol/message.ts';
+import { METRICS, SORT_NAMES } from '../protocol/metric.ts';
+import { DEFAULT_LIMIT, GROUPINGS, type Grouping, MAX_LIMIT, type Query } from '../protocol/query.ts';
+import type { GroupRow, HostTotal, Row } from '../protocol/row.ts';
+import { ask } from './ask.ts';
+import { say } from './failure.ts';
+import { type ViewerOptions, viewerCommand, viewerTarget, wholeNumber } from './options.ts';
+import { type Column, formatTable, outputWidth } from './table.ts';
+import { parseDuration, parseTime } from './time.ts';
+
+interface PsOptions extends ViewerOptions {
+  json?: boolean;
+  watch?: boolean;
+  host?: string;
+  filter?: string;
+  sort: Query['sort'];
+  group?: Grouping;
+  limit: number;
+  at?: number;
+  window?: number;
+}
+
+/** `procmesh ps`: the process query, once or again and again. */
+export async function run(args: readonly string[]): Promise<void> {
+  const command = viewerCommand('ps', 'The processes that use the most, over all hosts or on one, now or then.')
+    .option('--json', 'JSON; with --watch one line for each answer')
+    .option('--watch', 'go on, with every sample')
+    .option('--host <name>', 'only this host')
+    .option('--filter <query>', 'only these: mysqld, user:mysql, cpu:>50, NOT comm:bash, "two words"')
+    .addOption(new Option('--sort <metric>', 'largest first by').choices(SORT_NAMES).default('cpu'))
+    .addOption(new Option('--group <by>', 'sum by what they share').choices(GROUPINGS))
+    .option('--limit <n>', 'rows', wholeNumber(1, MAX_LIMIT), DEFAULT_LIMIT)
+    .option('--at <time>', 'then: 03:12, "yesterday 03:12", -15m, 2026-11-22T03:12:00Z', (text) =>
+      parseTime(text, Date.now()),
+    )
+    .option('--window <duration>', 'average over this long up to --at: 10m', parseDuration);
+  const options = command.parse([...args], { from: 'user' }).opts<PsOptions>();
+  if (options.window !== undefined && options.at === undefined)
+    throw new Problem('ERR_USAGE', '--window wants --at: without a time the answer is live', { exitCode: 2 });
+  if (options.watch && options.at !== undefined)
+    throw new Problem('ERR_USAGE', '--watch and --at exclude each other: the past does not change', { exitCode: 2 });
+  await ask(viewerTarget(options), queryOf(options), {
+    watch: options.watch ?? false,
+    onAnswer: (answer) => {
+      if (answer.type === 'rows') print(answer, options);
+    },
+  });
+}
+
+function queryOf(options: PsOptions): Query {
+  return {
+    view: 'processes',
+    sort: options.sort,
+    limit: options.limit,
+    ...(options.host !== undefined && { host: options.host }),
+    ...(options.filter !== undefined && { filter: options.filter }),
+    ...(options.group !== undefined && { groupBy: options.group }),
+    ...(options.at !== undefined && { atMs: options.at }),
+    ...(options.window !== undefined && { windowMs: options.window }),
+  };
+}
+
+function print({ at, rows, totals, incomplete }: ViewerRows, options: PsOptions): void {
+  const unknown = incomplete?.find(({ reason }) => reason === UNKNOWN_HOST);
+  if (unknown !== undefined && !options.watch)
+    throw new Problem('ERR_HOST', `no host is called ${unknown.host}: procmesh hosts lists those there are`);
+  if (options.json) {
+    const document = { at, view: 'processes', rows, totals, ...(incomplete && { incomplete }) };
+    process.stdout.write(`${JSON.stringify(document, null, options.watch ? 0 : 2)}\n`);
+    return;
+  }
+  const shown: Line[] =
+    options.group === undefined && options.filter === undefined
+      ? [...rows, ...totals.map(unattributedLine)]
+      : [...rows];
+  process.stdout.write(`${formatTable(columns(options), shown, outputWidth())}\n${options.watch ? '\n' : ''}`);
+  for (const { host, reason } of incomplete ?? []) say(`without ${host}: ${reason}`);
+}
+
+/** A row, or the rest of a host that no process accounts for. */
+type Line = Row | (Partial<GroupRow> & { host: string; unattributed: true });
+
+function unattributedLine({ host, unattributed }: HostTotal): Line {
+  return { host, unattributed: true, ...unattributed };
+}
+
+function columns(options: PsOptions): Column<Line>[] {
+  const metrics = METRICS.map(
+    ({ name, unit, caption }): Column<Line> => ({
+      caption: unit === 'bytesPerSec' ? `${caption}/s` : unit === 'percent' ? `${caption}%` : caption,
+      align: 'right',
+      text: (line) => formatMetric(unit, line[name]),
+    }),
+  );
+  const host: Column<Line> = { caption: 'HOST', text: (line) => line.host ?? '' };
+  if (options.group !== undefined) {
+    const group: Column<Line> = {
+      caption: options.group.toUpperCase(),
+      text: (line) => ('group' in line ? (line.group ?? '') : ''),
+    };
+    const processes: Column<Line> = {
+      caption: 'PROCESSES',
+      align: 'right',
+      text: (line) => ('processes' in line ? String(line.processes) : ''),
+    };
+    return [...(options.group === 'instance' ? [host] : []), group, processes, ...metrics];
+  }
+  return [
+    ...(options.host === undefined ? [host] : []),
+    {
+      caption: 'INSTANCE',
+      text: (line) => ('unattributed' in line ? 'unattributed' : 'pid' in line ? line.instance : ''),
+    },
+    { caption: 'PID', align: 'right', text: (line) => ('pid' in line ? String(line.pid) : '') },
+    { caption: 'USER', text: (line) => ('pid' in line ? line.user : '') },
+    ...metrics,
+    { caption: 'COMMAND', fills: true, text: (line) => ('pid' in line ? line.cmdline || `[${line.comm}]` : '') },
+  ];
+}

@@ -1,0 +1,57 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import { acquireLock } from '../lock.ts';
+import { createLogger } from '../logger.ts';
+import { Problem } from '../problem.ts';
+import type { Settings } from '../protocol/message.ts';
+import { ensureTokens } from '../server/auth.ts';
+import { Server } from '../server/server.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import { configure, serverAddress, subCommand } from './options.ts';
+import { tellReady, untilToldToStop } from './stop.ts';
+import { VERSION } from './version.ts';
+
+/** `procmesh server`: runs until it is told to stop. */
+export async function run(args: readonly string[]): Promise<void> {
+  const options = subCommand('server', 'The server that agents and viewers connect to.')
+    .parse([...args], { from: 'user' })
+    .opts<{ config: string }>();
+  const config = configure(options);
+  process.title = 'procmesh-server';
+  const tokens = ensureTokens(config.dataDir);
+  const lock = acquireLock(join(config.dataDir, 'server.lock'), 'a procmesh server');
+  const logger = createLogger({ file: config.logFile, maxBytes: config.logBytes });
+  const store = await openSqliteStore(join(config.dataDir, 'procmesh.db'));
+  const server = new Server({
+    name: hostname(),
+    version: config.version || VERSION,
+    listen: config.listen,
+    settings: settingsOf(config),
+    retentionMs: config.retentionMs,
+    tokens,
+    store,
+  });
+  server.on('trouble', (error) => logger.warn({ err: error }, error.message));
+  server.on('refused', (address, reason) => logger.warn({ address }, `refused: ${reason}`));
+  server.on('connected', (host) => logger.info({ host }, 'agent connected'));
+  server.on('disconnected', (host) => logger.info({ host }, 'agent disconnected'));
+  try {
+    const port = await server.start();
+    logger.info({ url: serverAddress({ ...config.listen, port }), dataDir: config.dataDir }, 'listening');
+    tellReady(port);
+    const signal = await untilToldToStop();
+    logger.info({ signal }, 'stopping');
+  } catch (error) {
+    if (error instanceof Problem) logger.error({ err: error }, error.message);
+    throw error;
+  } finally {
+    await server.stop();
+    lock.release();
+  }
+}
+
+function settingsOf(config: Config): Settings {
+  const { intervalMs, sampleMs, heartbeatMs, mounts, rules } = config;
+  return { intervalMs, sampleMs, heartbeatMs, mounts: [...mounts], rules };
+}

@@ -1,0 +1,18 @@
+/**
+ * Resolves with what told the process to stop: a signal, or the end of the parent that started it with a channel, so
+ * that a killed `start` leaves nothing behind.
+ */
+export async function untilToldToStop(): Promise<string> {
+  const told = await new Promise<string>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(signal));
+    process.once('disconnect', () => resolve('end of parent'));
+  });
+  // The channel to the parent would keep the process alive.
+  if (process.connected) process.disconnect?.();
+  return told;
+}
+
+/** Tells the parent, if there is one that listens, that this process works. */
+export function tellReady(port: number): void {
+  process.send?.({ port });
+}

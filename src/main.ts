@@ -1,0 +1,41 @@
+import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { reportFailure } from './cli/failure.ts';
+import { VERSION } from './cli/version.ts';
+
+// Stripping types takes a compiler of its own, time and memory at every start. The cache lies with the installation, where
+// nobody else can write, and is done without where that is read-only.
+enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/procmesh', import.meta.url)));
+
+/** The sub-commands; the file of one is loaded only when it is called. */
+const COMMANDS = {
+  start: { summary: 'server, store, agent and terminal UI on this machine', load: () => import('./cli/start.ts') },
+  server: { summary: 'the server that agents and viewers connect to', load: () => import('./cli/server.ts') },
+  agent: { summary: 'an agent for this machine', load: () => import('./cli/agent.ts') },
+  top: { summary: 'the terminal UI against a server', load: () => import('./cli/top.ts') },
+  ps: { summary: 'the processes that use the most, now or then', load: () => import('./cli/ps.ts') },
+  hosts: { summary: 'the hosts and their state', load: () => import('./cli/hosts.ts') },
+} as const;
+
+const program = new Command('procmesh')
+  .description('Which process or instance is using up a machine, across a fleet, now or then.')
+  .version(VERSION, '-V, --version')
+  .configureOutput({ outputError: () => undefined })
+  .exitOverride();
+for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+  program
+    .command(name)
+    .description(summary)
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async () => (await load()).run(process.argv.slice(3)));
+}
+
+try {
+  if (process.argv.length <= 2) program.help();
+  await program.parseAsync(process.argv);
+} catch (error) {
+  reportFailure(error);
+}

@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/**
+ * Makes the agent's bundle: everything its command reaches, in one file without dependencies, which is what runs on
+ * hosts. The same sources always give the same bytes.
+ */
+export async function writeAgentBundle(outfile: string): Promise<void> {
+  // Only a checkout builds; the package brings the bundle along and has no esbuild.
+  const { build, stop } = await import('esbuild');
+  await build({
+    stdin: {
+      contents:
+        "import { reportFailure } from './failure.ts';\nimport { run } from './agent.ts';\nrun(process.argv.slice(2)).catch(reportFailure);\n",
+      resolveDir: `${ROOT}src/cli`,
+      loader: 'ts',
+    },
+    outfile,
+    absWorkingDir: ROOT,
+    bundle: true,
+    platform: 'node',
+    target: 'node26',
+    format: 'esm',
+    // Bundled CommonJS packages ask for Node's own modules by `require`.
+    banner: { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" },
+    legalComments: 'none',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    logLevel: 'silent',
+  });
+  // Its service process would stay for the next build, which never comes.
+  await stop();
+}

@@ -1,0 +1,115 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import {
+  diskInfoFields,
+  diskUtilFields,
+  hostInfoFields,
+  processInfoFields,
+  processIoFields,
+  startedMs,
+} from './records.ts';
+import { KNOWN_HOSTS } from './sqlite-read.ts';
+import { transaction } from './sqlite-transaction.ts';
+import type { HostInterval } from './store.ts';
+import {
+  DISK_INFO,
+  DISK_UTIL_QU_INFO,
+  type Fields,
+  FORGET_SLACK_MS,
+  HOST_INFO,
+  INTERVAL_PARTS,
+  PROCESS_INFO,
+  PROCESS_IO_INFO,
+  type Table,
+} from './tables.ts';
+
+/** Writes and deletes whole intervals. Synchronous: lives in a thread of its own. */
+export class SqliteWriter {
+  readonly #db: DatabaseSync;
+  readonly #insertHost: Insert;
+  readonly #insertParts: { process: Insert; disk: Insert; diskUtil: Insert };
+  readonly #insertNames: Insert;
+  readonly #knownHosts: StatementSync;
+  readonly #oldest: StatementSync;
+  readonly #deleteParts: StatementSync[];
+  readonly #deleteHost: StatementSync;
+  readonly #forgetNames: StatementSync;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#insertHost = insert(db, HOST_INFO);
+    this.#insertParts = {
+      process: insert(db, PROCESS_IO_INFO),
+      disk: insert(db, DISK_INFO),
+      diskUtil: insert(db, DISK_UTIL_QU_INFO),
+    };
+    this.#insertNames = insert(
+      db,
+      PROCESS_INFO,
+      `ON CONFLICT (md5_str) DO UPDATE SET a_time = excluded.a_time WHERE ${PROCESS_INFO.name}.a_time < excluded.a_time - ${FORGET_SLACK_MS}`,
+    );
+    this.#knownHosts = db.prepare(KNOWN_HOSTS);
+    this.#oldest = db.prepare(
+      `SELECT a_time FROM ${HOST_INFO.name} WHERE rshost = ? AND a_time < ? ORDER BY a_time LIMIT ?`,
+    );
+    this.#deleteParts = INTERVAL_PARTS.map((table) => deleteInterval(db, table));
+    this.#deleteHost = deleteInterval(db, HOST_INFO);
+    this.#forgetNames = db.prepare(
+      `DELETE FROM ${PROCESS_INFO.name} WHERE md5_str IN (SELECT md5_str FROM ${PROCESS_INFO.name} WHERE a_time < ? LIMIT ?)`,
+    );
+  }
+
+  write(batch: readonly HostInterval[]): void {
+    transaction(this.#db, 'write', () => {
+      for (const item of batch) this.#writeInterval(item);
+    });
+  }
+
+  /** See `Store.prune`. */
+  prune(beforeMs: number, maxRows: number): number {
+    return transaction(this.#db, 'write', () => {
+      let deleted = 0;
+      for (const { rshost } of this.#knownHosts.all()) {
+        for (const { a_time } of this.#oldest.all(String(rshost), beforeMs, maxRows)) {
+          for (const statement of [...this.#deleteParts, this.#deleteHost])
+            deleted += Number(statement.run(String(rshost), Number(a_time)).changes);
+          if (deleted >= maxRows) return deleted;
+        }
+      }
+      // No older interval is left, so nothing refers to what was last used this long ago.
+      return deleted + Number(this.#forgetNames.run(beforeMs - FORGET_SLACK_MS, maxRows - deleted).changes);
+    });
+  }
+
+  #writeInterval({ host, interval }: HostInterval): void {
+    // Last to first, so that of two entries for one process the first stays.
+    const processes = new Map(interval.processes.toReversed().map((it) => [`${it.pid} ${startedMs(it)}`, it]));
+    const isNew = this.#insertHost(hostInfoFields(host, interval, processes.size));
+    if (!isNew) return;
+    const { endMs } = interval;
+    for (const process of processes.values()) {
+      const names = processInfoFields(endMs, process);
+      this.#insertNames(names);
+      this.#insertParts.process(processIoFields(host, endMs, process, names.md5_str));
+    }
+    for (const disk of interval.disks) {
+      this.#insertParts.disk(diskInfoFields(host, endMs, disk));
+      const util = diskUtilFields(host, endMs, disk);
+      if (util !== undefined) this.#insertParts.diskUtil(util);
+    }
+  }
+}
+
+/** @returns whether the row is new. */
+type Insert = (fields: Fields) => boolean;
+
+function insert(db: DatabaseSync, table: Table, onConflict = 'ON CONFLICT DO NOTHING'): Insert {
+  const names = table.columns.map(({ name }) => name);
+  const statement = db.prepare(
+    `INSERT INTO ${table.name} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')}) ${onConflict}`,
+  );
+  return (fields) => statement.run(...names.map((name) => fields[name] ?? null)).changes === 1;
+}
+
+function deleteInterval(db: DatabaseSync, table: Table): StatementSync {
+  return db.prepare(`DELETE FROM ${table.name} WHERE rshost = ? AND a_time = ?`);
+}
