@@ -1,12 +1,6 @@
-import { enableCompileCache } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { reportFailure } from './cli/failure.ts';
 import { VERSION } from './cli/version.ts';
-
-// Stripping types takes a compiler of its own, time and memory at every start. The cache lies with the installation, where
-// nobody else can write, and is done without where that is read-only.
-enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/procmesh', import.meta.url)));
 
 /** The sub-commands; the file of one is loaded only when it is called. */
 const COMMANDS = {

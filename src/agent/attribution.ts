@@ -64,6 +64,7 @@ export function attribute(
 
   for (const [pid, debit] of carry.debits) {
     const heir = tree.liveHeir(pid);
+    // With a new heir the wait begins anew: it too may have been read before it reaped.
     add(heir === pid ? accounts.of(heir).carried : accounts.of(heir).orphans, debit);
   }
   for (const dead of previous.processes.values()) {
@@ -116,16 +117,18 @@ class Accounts {
     const account = this.of(pid);
     for (const resource of RESOURCES) {
       const { credit, carried, children, orphans } = account;
-      let missing = carried[resource] + children[resource] + orphans[resource] - credit[resource];
+      let missing = owed(account, resource) - credit[resource];
       if (missing <= 0) {
         charge(usage, pid, resource, -missing);
         continue;
       }
       if (reaper !== undefined) {
+        // What is carried may not wait any longer, so it goes before the reaper's own, which may.
         const late = Math.max(0, carried[resource] - credit[resource]);
-        missing -= absorb(reaper, resource, late, reaper.carried[resource]);
-        const { carried: c, children: d, orphans: o } = reaper;
-        missing -= absorb(reaper, resource, Math.min(missing, orphans[resource] + carried[resource]), c[resource] + d[resource] + o[resource]);
+        missing -= take(reaper, resource, late, reaper.carried[resource]);
+        // Orphans that never were this process's to reap, or carried debits of that kind, took up the credit of others.
+        const doubtful = Math.min(missing, carried[resource] + orphans[resource]);
+        missing -= take(reaper, resource, doubtful, owed(reaper, resource));
       }
       const kept = Math.min(missing, children[resource] + orphans[resource]);
       if (kept > 0) {
@@ -137,8 +140,13 @@ class Accounts {
   }
 }
 
-/** Takes as much of a debit out of a reaper's credit as there is beyond `reserved`. @returns how much that was. */
-function absorb(reaper: Account, resource: keyof Usage, debit: number, reserved: number): number {
+/** Everything shown for dead processes that this account's credit may hold. */
+function owed({ carried, children, orphans }: Account, resource: keyof Usage): number {
+  return carried[resource] + children[resource] + orphans[resource];
+}
+
+/** Takes as much of a debit out of a reaper's credit as there is beyond what is reserved. @returns how much that was. */
+function take(reaper: Account, resource: keyof Usage, debit: number, reserved: number): number {
   const taken = Math.min(Math.max(0, reaper.credit[resource] - reserved), debit);
   reaper.credit[resource] -= taken;
   return taken;

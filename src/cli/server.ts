@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { acquireLock } from '../lock.ts';
-import { createLogger } from '../logger.ts';
+import { createLogger, type Logger } from '../logger.ts';
 import { Problem } from '../problem.ts';
 import type { Settings } from '../protocol/message.ts';
 import { ensureTokens } from '../server/auth.ts';
@@ -40,7 +40,8 @@ export async function run(args: readonly string[]): Promise<void> {
     const port = await server.start();
     logger.info({ url: serverAddress({ ...config.listen, port }), dataDir: config.dataDir }, 'listening');
     tellReady(port);
-    const signal = await untilToldToStop();
+    process.on('SIGHUP', () => reread(options, server, logger));
+    const signal = await untilToldToStop(['SIGINT', 'SIGTERM']);
     logger.info({ signal }, 'stopping');
   } catch (error) {
     if (error instanceof Problem) logger.error({ err: error }, error.message);
@@ -48,6 +49,16 @@ export async function run(args: readonly string[]): Promise<void> {
   } finally {
     await server.stop();
     lock.release();
+  }
+}
+
+/** Thresholds and times reach the agents at once; what a running server cannot change waits for the next start. */
+function reread(options: { config: string }, server: Server, logger: Logger): void {
+  try {
+    server.changeSettings(settingsOf(configure(options)));
+    logger.info('configuration read again');
+  } catch (error) {
+    logger.error({ err: error }, `configuration left as it was: ${error instanceof Error ? error.message : error}`);
   }
 }
 

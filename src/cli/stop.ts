@@ -2,9 +2,11 @@
  * Resolves with what told the process to stop: a signal, or the end of the parent that started it with a channel, so
  * that a killed `start` leaves nothing behind.
  */
-export async function untilToldToStop(): Promise<string> {
+export async function untilToldToStop(
+  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'],
+): Promise<string> {
   const told = await new Promise<string>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(signal));
+    for (const signal of signals) process.once(signal, () => resolve(signal));
     process.once('disconnect', () => resolve('end of parent'));
   });
   // The channel to the parent would keep the process alive.

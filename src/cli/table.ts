@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import { clean, fit } from '../../tui/text.ts';
+import { cells, clean, fit } from '../../tui/text.ts';
 
 export interface Column<R> {
   caption: string;
@@ -32,9 +32,9 @@ const BORDERLESS = Object.fromEntries(
 export function formatTable<R>(columns: readonly Column<R>[], rows: readonly R[], width: number | undefined): string {
   const fixed = columns.filter(({ fills }) => !fills);
   const widths = fixed.map(({ caption, text }) =>
-    Math.max(caption.length, ...rows.map((row) => clean(text(row)).length)),
+    Math.max(caption.length, ...rows.map((row) => cells(clean(text(row))))),
   );
-  const left = width === undefined ? undefined : width - widths.reduce((sum, cells) => sum + cells + 2, 0);
+  const left = width === undefined ? undefined : width - widths.reduce((sum, column) => sum + column + 2, 0);
   const table = new Table({
     head: columns.map(({ caption }) => caption),
     colAligns: columns.map(({ align }) => align ?? 'left'),

@@ -1,4 +1,4 @@
-import { parseDate } from 'chrono-node';
+import { parse } from 'chrono-node';
 import { InvalidArgumentError } from 'commander';
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -28,7 +28,9 @@ function spoken(text: string, nowMs: number): number | undefined {
     const iso = Date.parse(text);
     return Number.isNaN(iso) ? undefined : iso;
   }
-  const found = parseDate(text, new Date(nowMs))?.getTime();
+  const [result] = parse(text, new Date(nowMs));
+  // It finds a date in any text: words that it passed over may have meant another one.
+  const found = result?.text === text.trim() ? result.date().getTime() : undefined;
   // A bare time of day that is still to come means yesterday's.
   const isTimeOfDay = /^\d{1,2}:\d{2}(:\d{2})?$/.test(text.trim());
   if (found === undefined || !isTimeOfDay || found <= nowMs) return found;

@@ -13,18 +13,18 @@ const RENEW_MS = 5_000;
 const GATHER_MS = 15;
 /** A first answer, or one after the floor was lowered, waits this long for the slowest host, then goes without it. */
 const PATIENCE_MS = 1_000;
-/** The floor is held this far below the last row shown, and moved only when it is off by more than a fifth. */
+/** The floor is put this far below the last row shown, and raised when it has come to be too low by a fifth. */
 const FLOOR_SHARE = 0.8;
 
 /**
  * A process query over all hosts it concerns: asks their agents, merges what they answer, and asks again when hosts come.
  *
  * Over several hosts the agents are told the value of the last row shown, the floor, and stay silent below it. The
- * result stays exact: when fewer rows than the limit reach the floor, it is taken away and everybody is asked anew before
- * anything is shown.
+ * result stays exact: when fewer rows than the limit reach the floor, it is taken away and everybody is asked anew, under
+ * a new id, before anything is shown. An answer to the old id may still be on its way and lack rows.
  */
 export class LiveProcesses implements LiveQuery {
-  readonly #id: number;
+  readonly #nextId: () => number;
   readonly #query: Query;
   readonly #registry: Registry;
   readonly #deliver: Deliver;
@@ -47,13 +47,16 @@ export class LiveProcesses implements LiveQuery {
     this.#awaited.delete(host);
     this.#schedule();
   };
+  #id: number;
   #floor = 0;
   #timer: NodeJS.Timeout | undefined;
   #patience: NodeJS.Timeout | undefined;
   latest: LiveAnswer | undefined;
 
-  constructor(id: number, query: Query, registry: Registry, deliver: Deliver) {
-    this.#id = id;
+  /** @param nextId gives ids that no other query has. */
+  constructor(nextId: () => number, query: Query, registry: Registry, deliver: Deliver) {
+    this.#nextId = nextId;
+    this.#id = nextId();
     this.#query = query;
     this.#registry = registry;
     this.#deliver = deliver;
@@ -71,7 +74,7 @@ export class LiveProcesses implements LiveQuery {
     this.#registry.off('connected', this.#onConnected);
     this.#registry.off('disconnected', this.#onDisconnected);
     this.#registry.off('rows', this.#onRows);
-    for (const { connection } of this.#connected()) connection.send({ type: 'unwatch', id: this.#id });
+    this.#unwatchAll();
   }
 
   #concerns(host: string): boolean {
@@ -94,11 +97,16 @@ export class LiveProcesses implements LiveQuery {
     for (const { connection } of this.#connected()) this.#ask(connection);
   }
 
+  #unwatchAll(): void {
+    for (const { connection } of this.#connected()) connection.send({ type: 'unwatch', id: this.#id });
+  }
+
   /** Asks everybody, and shows nothing until all have answered or patience is at its end. */
   #awaitAll(): void {
     for (const { host } of this.#connected()) this.#awaited.add(host);
     clearTimeout(this.#patience);
     this.#patience = setTimeout(() => {
+      for (const host of this.#awaited) this.#answers.delete(host);
       this.#awaited.clear();
       this.#answer();
     }, PATIENCE_MS);
@@ -138,7 +146,7 @@ export class LiveProcesses implements LiveQuery {
   }
 
   /**
-   * Keeps the floor a little below the last row shown.
+   * Keeps the floor below the last row shown.
    * @returns true when the rows may not be all: then everybody has been asked anew, without a floor.
    */
   #adjustFloor(rows: readonly Row[]): boolean {
@@ -147,12 +155,14 @@ export class LiveProcesses implements LiveQuery {
     const { name } = metricBySort(this.#query.sort);
     const last = rows.length < this.#query.limit ? 0 : (rows.at(-1)?.[name] ?? 0);
     if (last < this.#floor) {
+      this.#unwatchAll();
+      this.#id = this.#nextId();
       this.#floor = 0;
       this.#awaitAll();
       return true;
     }
     const wanted = this.#answers.size > 1 ? last * FLOOR_SHARE : 0;
-    if (Math.abs(wanted - this.#floor) > wanted / 5) {
+    if (wanted - this.#floor > wanted / 5) {
       this.#floor = wanted;
       this.#askAll();
     }

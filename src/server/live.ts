@@ -39,10 +39,13 @@ export class LiveQueries {
   }
 
   #open(query: Query, deliver: Deliver): LiveQuery {
-    this.#lastId += 1;
+    const nextId = (): number => {
+      this.#lastId += 1;
+      return this.#lastId;
+    };
     return query.view === 'hosts'
       ? new LiveHosts(query, this.#registry, deliver)
-      : new LiveProcesses(this.#lastId, query, this.#registry, deliver);
+      : new LiveProcesses(nextId, query, this.#registry, deliver);
   }
 
   #deliver(key: string, answer: LiveAnswer): void {

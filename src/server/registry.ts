@@ -38,13 +38,17 @@ const LATE_PERIODS = 3;
 export class Registry extends EventEmitter<RegistryEvents> {
   readonly #hosts = new Map<string, HostState>();
   readonly #serverName: string;
-  readonly #sampleMs: number;
+  #sampleMs: number;
 
   constructor(options: { serverName: string; sampleMs: number }) {
     super();
     this.#serverName = options.serverName;
     this.#sampleMs = options.sampleMs;
     this.setMaxListeners(0);
+  }
+
+  setSamplePeriod(sampleMs: number): void {
+    this.#sampleMs = sampleMs;
   }
 
   /** A host from history that has not connected yet. */

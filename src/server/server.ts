@@ -34,6 +34,7 @@ interface ServerEvents {
 /** The middle of the mesh: agents on one side, viewers on the other, the store below. */
 export class Server extends EventEmitter<ServerEvents> {
   readonly #options: ServerOptions;
+  #settings: Settings;
   readonly #metrics = new ServerMetrics();
   readonly #registry: Registry;
   readonly #ingest: Ingest;
@@ -43,6 +44,7 @@ export class Server extends EventEmitter<ServerEvents> {
   constructor(options: ServerOptions) {
     super();
     this.#options = options;
+    this.#settings = options.settings;
     const { name, settings, store, listen, tokens, version, retentionMs } = options;
     const metrics = this.#metrics;
     const onTrouble = (error: Error): void => void this.emit('trouble', error);
@@ -63,7 +65,7 @@ export class Server extends EventEmitter<ServerEvents> {
       onRefused: (address, reason) => this.emit('refused', address, reason),
       onSocket: (role, socket) => {
         if (role === 'agent')
-          new AgentSession(socket, { registry, ingest, metrics, serverName: name, settings: () => settings });
+          new AgentSession(socket, { registry, ingest, metrics, serverName: name, settings: () => this.#settings });
         else new Viewer(socket, { live, history, metrics, heartbeatMs: settings.heartbeatMs });
       },
     });
@@ -76,6 +78,14 @@ export class Server extends EventEmitter<ServerEvents> {
     const port = await this.#listener.open();
     this.#retention.start();
     return port;
+  }
+
+  /** Tells every agent, and those that come, to work by these. */
+  changeSettings(settings: Settings): void {
+    this.#settings = settings;
+    this.#registry.setSamplePeriod(settings.sampleMs);
+    for (const host of this.#registry.hostNames())
+      this.#registry.connectionOf(host)?.send({ type: 'settings', settings });
   }
 
   /** Hangs up, then closes the store; intervals that are not stored come again from their agents. */

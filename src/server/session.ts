@@ -1,6 +1,7 @@
 import type WebSocket from 'ws';
 import { CLOSE, decode } from '../protocol/codec.ts';
 import {
+  type AgentRows,
   type AgentToServer,
   agentToServerSchema,
   type Hello,
@@ -76,7 +77,8 @@ export class AgentSession implements AgentConnection {
         registry.beat(this, message);
         break;
       case 'rows':
-        registry.rows(this, message);
+        if (this.#speaksForItself(message)) registry.rows(this, message);
+        else this.#peer.close(CLOSE.badFrame, 'rows of another host');
         break;
       case 'interval': {
         const { interval } = message;
@@ -84,6 +86,11 @@ export class AgentSession implements AgentConnection {
         break;
       }
     }
+  }
+
+  #speaksForItself({ total, rows }: AgentRows): boolean {
+    const { host } = this.hello;
+    return total.host === host && rows.every((row) => (row.host ?? host) === host);
   }
 
   #onClose(reason: string): void {

@@ -24,6 +24,10 @@ const MAX_IDLE_WAL_BYTES = 16 * 1024 * 1024;
  */
 export function openWriter(file: string): DatabaseSync {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const found = statSync(file, { throwIfNoEntry: false });
+  // Opening what is no file, such as a pipe, may wait for ever.
+  if (found !== undefined && !found.isFile()) throw unrecognised(file);
+  // Made here and not by SQLite, which makes files as the umask has it; theirs follow the mode of this one.
   closeSync(openSync(file, 'a', 0o600));
   recognise(file);
   const db = connect(file);
@@ -59,7 +63,6 @@ function connect(file: string): DatabaseSync {
 
 /** Looks before SQLite does: opening another program's database may already replay its journal. */
 function recognise(file: string): void {
-  if (!statSync(file).isFile()) throw unrecognised(file);
   const header = Buffer.alloc(HEADER_BYTES);
   const fd = openSync(file, 'r');
   let length: number;
