@@ -148,10 +148,9 @@ export class Agent extends EventEmitter<AgentEvents> {
 
   #limitation({ snapshot }: Sample): string | undefined {
     const { ioHidden, processes } = snapshot;
+    const mend = process.getuid?.() === 0 ? 'by the kernel' : 'from this user: run the agent as root';
     const hidden =
-      ioHidden > 0
-        ? `disk use of ${ioHidden} of ${processes.size} processes is hidden from this user: run the agent as root`
-        : undefined;
+      ioHidden > 0 ? `disk use of ${ioHidden} of ${processes.size} processes is hidden ${mend}` : undefined;
     const dropped = this.#outbox.dropped > 0 ? `${this.#outbox.dropped} intervals were dropped` : undefined;
     const parts = [this.#outbox.problem, dropped, hidden].filter((part) => part !== undefined);
     return parts.length === 0 ? undefined : parts.join('; ').slice(0, 500);

@@ -2,6 +2,7 @@ import type { HostMaxima } from '../protocol/interval.ts';
 import { hostMaximaSchema } from '../protocol/interval.ts';
 import { FLOW_NAMES, type FlowName } from '../protocol/metric.ts';
 import type { HostUsage } from '../protocol/row.ts';
+import { roundHostFigure } from './figures.ts';
 import { Mean } from './mean.ts';
 
 type FigureName = Exclude<keyof HostUsage, 'unattributed'>;
@@ -30,10 +31,10 @@ export class HostMeans {
   take(): { averages: HostUsage; maxima: HostMaxima } {
     if (this.#latest === undefined) throw new RangeError('an interval needs a sample');
     const averages: HostUsage = { ...this.#latest, unattributed: {} };
-    for (const [name, mean] of this.#figures) if (!LAST.has(name)) averages[name] = round(mean.average);
-    for (const [name, mean] of this.#unattributed) averages.unattributed[name] = round(mean.average);
+    for (const [name, mean] of this.#figures) if (!LAST.has(name)) averages[name] = roundHostFigure(name, mean.average);
+    for (const [name, mean] of this.#unattributed) averages.unattributed[name] = roundHostFigure(name, mean.average);
     const maxima = Object.fromEntries(
-      MAXIMA.map((name) => [name, round(this.#figures.get(name)?.max ?? 0)]),
+      MAXIMA.map((name) => [name, roundHostFigure(name, this.#figures.get(name)?.max ?? 0)]),
     ) as HostMaxima;
     this.#figures = new Map();
     this.#unattributed = new Map();
@@ -49,8 +50,4 @@ function meanOf<Name>(means: Map<Name, Mean>, name: Name): Mean {
     means.set(name, mean);
   }
   return mean;
-}
-
-function round(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }

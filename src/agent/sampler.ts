@@ -1,6 +1,7 @@
 import type { HostUsage } from '../protocol/row.ts';
 import { account, type Ledger, openLedger } from './accounting.ts';
 import { attribute, type Carry, NO_CARRY, type Usage } from './attribution.ts';
+import { roundUsage } from './figures.ts';
 import type { Scanner, Snapshot } from './snapshot.ts';
 
 /** One window of one machine: what it used and who used it. */
@@ -12,6 +13,7 @@ export interface Sample {
   snapshot: Snapshot;
   /** Only processes that used anything; absent means zero. */
   usage: ReadonlyMap<number, Usage>;
+  /** Rounded as it is sent. */
   host: HostUsage;
 }
 
@@ -40,6 +42,12 @@ export class Sampler {
     const accounts = account(previous, current, attributed.usage, this.#ledger ?? openLedger(previous));
     this.#ledger = accounts.ledger;
     const durationMs = current.monotonicMs - previous.monotonicMs;
-    return { atMs: current.wallMs, durationMs, snapshot: current, usage: accounts.usage, host: accounts.host };
+    return {
+      atMs: current.wallMs,
+      durationMs,
+      snapshot: current,
+      usage: accounts.usage,
+      host: roundUsage(accounts.host),
+    };
   }
 }

@@ -42,18 +42,23 @@ export const hostMaximaSchema = z.pick(hostUsageSchema, {
 });
 export type HostMaxima = z.infer<typeof hostMaximaSchema>;
 
+/** The last moment that a date of four digits can name. */
+const MAX_TIME_MS = Date.UTC(9999, 11, 31);
+
 /**
  * What one host did between `startMs` (exclusive) and `endMs` (inclusive), epoch ms. `endMs` identifies it on its host:
  * it lies on a whole multiple of `interval_time`, and is what `a_time` holds.
  */
-export const intervalSchema = z.object({
-  startMs: z.int().check(z.minimum(0)),
-  endMs: z.int().check(z.minimum(1)),
-  /** Samples it was made of. */
-  samples: z.int().check(z.minimum(1)),
-  host: hostUsageSchema,
-  hostMax: hostMaximaSchema,
-  disks: z.array(diskSchema).check(z.maxLength(1_000)),
-  processes: z.array(intervalProcessSchema).check(z.maxLength(10_000)),
-});
+export const intervalSchema = z
+  .object({
+    startMs: z.int().check(z.minimum(0)),
+    endMs: z.int().check(z.minimum(1), z.maximum(MAX_TIME_MS)),
+    /** Samples it was made of. */
+    samples: z.int().check(z.minimum(1)),
+    host: hostUsageSchema,
+    hostMax: hostMaximaSchema,
+    disks: z.array(diskSchema).check(z.maxLength(1_000)),
+    processes: z.array(intervalProcessSchema).check(z.maxLength(10_000)),
+  })
+  .check(z.refine(({ startMs, endMs }) => startMs < endMs, 'it must end after its start'));
 export type Interval = z.infer<typeof intervalSchema>;

@@ -4,7 +4,7 @@ import { flowsSchema, metricMaximaSchema, metricsSchema } from './metric.ts';
 const name = z.string().check(z.maxLength(255));
 const bytes = z.number().check(z.minimum(0));
 const percent = z.number().check(z.minimum(0));
-const isoTime = z.string().check(z.maxLength(40));
+const isoTime = z.iso.datetime();
 
 /** Longest command line that leaves a host, in UTF-16 code units, after secrets were scrubbed. */
 export const MAX_CMDLINE_LENGTH = 2048;

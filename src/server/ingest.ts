@@ -3,8 +3,8 @@ import type { Interval } from '../protocol/interval.ts';
 import type { Store } from '../store/store.ts';
 import type { ServerMetrics } from './metrics.ts';
 
-/** Intervals of one transaction at the most. */
-const MAX_BATCH = 64;
+/** Intervals of one transaction at the most: handing over more would hold up the loop for milliseconds. */
+const MAX_BATCH = 50;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 

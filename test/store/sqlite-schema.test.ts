@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { METRICS } from '../../src/protocol/metric.ts';
+import { openReader, openWriter } from '../../src/store/sqlite-file.ts';
+import { SqliteWriter } from '../../src/store/sqlite-write.ts';
+import { interval, T0 } from './sample.ts';
+
+describe('sqlite schema', () => {
+  let folder: string;
+  let db: DatabaseSync;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'procmesh-schema-'));
+    db = openWriter(join(folder, 'store.db'));
+  });
+  afterEach(() => {
+    db.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const columns = (table: string): unknown[] =>
+    db
+      .prepare('SELECT name FROM pragma_table_info(?)')
+      .all(table)
+      .map(({ name }) => name);
+
+  it('has the tables of the public contract', () => {
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all();
+    assert.deepEqual(
+      tables.map(({ name }) => name),
+      [
+        'tb_monitor_disk_info',
+        'tb_monitor_disk_util_qu_info',
+        'tb_monitor_host_config',
+        'tb_monitor_host_info',
+        'tb_monitor_process_info',
+        'tb_monitor_process_io_info',
+        'tb_monitor_version',
+      ],
+    );
+    assert.deepEqual(columns('tb_monitor_host_config'), ['id', 'rshost', 'istate']);
+    for (const { column } of METRICS)
+      for (const name of [column, `${column}_max`]) assert.ok(columns('tb_monitor_process_io_info').includes(name));
+  });
+
+  it('takes the documented statement for a new host again and again', () => {
+    for (const last of [11, 12, 13]) db.exec(`insert into tb_monitor_host_config select 0,'192.168.168.${last}',1;`);
+    const rows = db.prepare('SELECT id, rshost, istate FROM tb_monitor_host_config ORDER BY id').all();
+    assert.deepEqual(
+      rows.map(({ id, rshost, istate }) => [id, rshost, istate]),
+      [11, 12, 13].map((last, index) => [index + 1, `192.168.168.${last}`, 1]),
+    );
+    assert.throws(() => db.exec("insert into tb_monitor_host_config select 0,'192.168.168.11',1;"), /UNIQUE/);
+  });
+
+  it('puts a commit on the disk before it returns, and lets readers read meanwhile', () => {
+    assert.equal(db.prepare('PRAGMA synchronous').get()?.synchronous, 2);
+    assert.equal(db.prepare('PRAGMA journal_mode').get()?.journal_mode, 'wal');
+  });
+
+  it('gives readers a connection that cannot write', () => {
+    const reader = openReader(join(folder, 'store.db'));
+    assert.throws(() => reader.exec('DELETE FROM tb_monitor_host_info'), /readonly/);
+    reader.close();
+  });
+
+  it('keeps a row per mount, and a row per device that has counters', () => {
+    new SqliteWriter(db).write([{ host: 'a', interval: interval(0) }]);
+    const mounts = db.prepare('SELECT mount, device, used_bytes FROM tb_monitor_disk_info ORDER BY mount').all();
+    assert.deepEqual(
+      mounts.map(({ mount, device, used_bytes }) => [mount, device, used_bytes]),
+      [
+        ['/', 'vda', 4e10],
+        ['/mnt', 'nas:/export', 4e11],
+        ['/var', 'vda', 4e10],
+      ],
+    );
+    const devices = db.prepare('SELECT * FROM tb_monitor_disk_util_qu_info').all();
+    assert.deepEqual(
+      devices.map(({ rshost, a_time, device, util_percent_max, queue }) => [
+        rshost,
+        a_time,
+        device,
+        util_percent_max,
+        queue,
+      ]),
+      [['a', T0, 'vda', 99, null]],
+    );
+  });
+
+  it('keeps the lowest listening port as rsport', () => {
+    new SqliteWriter(db).write([{ host: 'a', interval: interval(0) }]);
+    assert.equal(db.prepare('SELECT rsport FROM tb_monitor_process_io_info').get()?.rsport, 3307);
+  });
+});
