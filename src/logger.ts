@@ -14,6 +14,10 @@ export function createLogger(options: { file: string; maxBytes: number }): Logge
   const settings = {
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    // A Problem says all there is to say in its message.
+    serializers: {
+      err: (error: Error) => (error instanceof Problem ? { code: error.code } : pino.stdSerializers.err(error)),
+    },
     formatters: { level: (level: string) => ({ level }) },
   };
   if (options.file === '') return pino(settings, destination({ dest: 2, sync: true }));

@@ -2,6 +2,7 @@ import { formatBytes, formatPercent } from '../../tui/format.ts';
 import { MAX_LIMIT } from '../protocol/query.ts';
 import type { HostRow } from '../protocol/row.ts';
 import { ask } from './ask.ts';
+import { formatJson } from './json.ts';
 import { type ViewerOptions, viewerCommand, viewerTarget } from './options.ts';
 import { type Column, formatTable, outputWidth } from './table.ts';
 
@@ -24,8 +25,7 @@ export async function run(args: readonly string[]): Promise<void> {
       onAnswer: (answer) => {
         if (answer.type !== 'hosts') return;
         const { at, rows } = answer;
-        if (options.json)
-          process.stdout.write(`${JSON.stringify({ at, view: 'hosts', rows }, null, options.watch ? 0 : 2)}\n`);
+        if (options.json) process.stdout.write(`${formatJson({ at, view: 'hosts', rows }, options)}\n`);
         else process.stdout.write(`${formatTable(COLUMNS, rows, outputWidth())}\n${options.watch ? '\n' : ''}`);
       },
     },

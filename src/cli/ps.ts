@@ -7,6 +7,7 @@ import { DEFAULT_LIMIT, GROUPINGS, type Grouping, MAX_LIMIT, type Query } from '
 import type { GroupRow, HostTotal, Row } from '../protocol/row.ts';
 import { ask } from './ask.ts';
 import { say } from './failure.ts';
+import { formatJson } from './json.ts';
 import { type ViewerOptions, viewerCommand, viewerTarget, wholeNumber } from './options.ts';
 import { type Column, formatTable, outputWidth } from './table.ts';
 import { parseDuration, parseTime } from './time.ts';
@@ -69,7 +70,7 @@ function print({ at, rows, totals, incomplete }: ViewerRows, options: PsOptions)
     throw new Problem('ERR_HOST', `no host is called ${unknown.host}: procmesh hosts lists those there are`);
   if (options.json) {
     const document = { at, view: 'processes', rows, totals, ...(incomplete && { incomplete }) };
-    process.stdout.write(`${JSON.stringify(document, null, options.watch ? 0 : 2)}\n`);
+    process.stdout.write(`${formatJson(document, options)}\n`);
     return;
   }
   const shown: Line[] =

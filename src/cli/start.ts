@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '../client/client.ts';
+import { Problem } from '../problem.ts';
 import { ensureTokens } from '../server/auth.ts';
 import { Child } from './child.ts';
 import { configure, serverAddress, subCommand } from './options.ts';
@@ -28,6 +29,7 @@ export async function run(args: readonly string[]): Promise<void> {
     .parse([...args], { from: 'user' })
     .opts<StartOptions>();
   const config = configure(options);
+  process.title = 'procmesh';
   const tokens = ensureTokens(config.dataDir);
   const withTui = options.tui && Boolean(process.stdin.isTTY && process.stdout.isTTY);
   const logs =
@@ -36,17 +38,16 @@ export async function run(args: readonly string[]): Promise<void> {
       : undefined;
   const common = ['--config', options.config];
 
-  const bundle = agentBundle(config.dataDir);
   const server = new Child('server', [mainFile(), 'server', ...common], logEnvironment(logs?.server));
   let agent: Child | undefined;
   try {
-    const { port } = await server.start();
+    const [{ port }, bundle] = await Promise.all([server.start(), agentBundle(config.dataDir)]);
     const url = serverAddress({ ...config.listen, port });
     // A server that has to be started again must be found where the first one was.
     server.environment.PROCMESH_SERVER_LISTEN = `${config.listen.host}:${port}`;
     agent = new Child(
       'agent',
-      [...AGENT_NODE_OPTIONS, await bundle, ...common, '--server', url],
+      [...AGENT_NODE_OPTIONS, bundle, ...common, '--server', url],
       logEnvironment(logs?.agent),
     );
     await agent.start();
@@ -75,7 +76,16 @@ async function agentBundle(dataDir: string): Promise<string> {
   if (!import.meta.url.endsWith('.ts') && existsSync(packed)) return packed;
   const { writeAgentBundle } = await import('../server/release/bundle.ts');
   const built = join(dataDir, 'release', 'agent.mjs');
-  mkdirSync(join(dataDir, 'release'), { recursive: true, mode: 0o700 });
-  await writeAgentBundle(built);
+  try {
+    mkdirSync(join(dataDir, 'release'), { recursive: true, mode: 0o700 });
+    await writeAgentBundle(built);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split('\n').at(-1) : cause;
+    throw new Problem(
+      'ERR_BUNDLE',
+      `the agent's bundle ${built} cannot be made (${reason}): make room, or set [global] data_dir`,
+      { cause },
+    );
+  }
   return built;
 }

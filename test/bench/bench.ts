@@ -1,0 +1,167 @@
+import Table from 'cli-table3';
+import { footprint, sampleCpuMs } from './agent-bench.ts';
+import { makeStorm, reapedWriter, shellStorm } from './attribution-bench.ts';
+import { sampleToViewer, startToFirstFrame } from './stream-bench.ts';
+import { median, numberFrom, ROOT, startProcesses, Workshop } from './tools.ts';
+
+/** One line of the table: what was measured, against what, and what was asked for. */
+interface Result {
+  what: string;
+  measured: string;
+  reference: string;
+  ratio: string;
+  asked: string;
+  met: boolean;
+}
+
+const ROUNDS = 5;
+const results: Result[] = [];
+
+function compare(what: string, value: number, reference: [string, number], asked: number, unit: string): void {
+  const ratio = value / reference[1];
+  results.push({
+    what,
+    measured: `${value.toFixed(2)} ${unit}`,
+    reference: `${reference[0]} ${reference[1].toFixed(2)} ${unit}`,
+    ratio: ratio.toFixed(2),
+    asked: `≤ ${asked}`,
+    met: ratio <= asked,
+  });
+}
+
+function bound(what: string, value: number, unit: string, asked: number): void {
+  results.push({
+    what,
+    measured: `${value.toFixed(2)} ${unit}`,
+    reference: '',
+    ratio: '',
+    asked: `≤ ${asked} ${unit}`,
+    met: value <= asked,
+  });
+}
+
+function progress(text: string): void {
+  process.stderr.write(`bench: ${text}\n`);
+}
+
+const workshop = new Workshop();
+try {
+  progress('compiling the references');
+  const [processes, scan, rusage] = ['processes', 'scan', 'rusage'].map((name) => workshop.compile(name)) as [
+    string,
+    string,
+    string,
+  ];
+
+  for (const count of [500, 2_000]) {
+    progress(`scanning ${count} processes`);
+    const crowd = await startProcesses(processes, count);
+    const rounds = String(20_000 / count);
+    const times = { open: [] as number[], kept: [] as number[], procmesh: [] as number[] };
+    for (let round = 0; round < ROUNDS; round += 1) {
+      times.open.push(numberFrom(scan, 'open', rounds) / 1000);
+      times.procmesh.push(numberFrom(process.execPath, `${ROOT}test/bench/scan-procmesh.ts`, '8192', rounds) / 1000);
+      times.kept.push(numberFrom(scan, 'kept', rounds) / 1000);
+    }
+    const own = median(times.procmesh);
+    compare(`scan of stat + io, ${count} processes, CPU`, own, ['C open/read/close', median(times.open)], 0.8, 'ms');
+    compare(`scan of stat + io, ${count} processes, CPU`, own, ['C kept descriptors', median(times.kept)], 1.5, 'ms');
+
+    if (count === 2_000) {
+      progress('whole samples of the agent');
+      const sample = await sampleCpuMs(workshop, 100);
+      compare('whole agent sample, 2000 processes, CPU', sample, ['C open/read/close', median(times.open)], 1.2, 'ms');
+      progress('pidstat and atop');
+      // Per iteration: several less one, so that the start of the tool does not count.
+      const pidstat =
+        (numberFrom(rusage, 'pidstat', '-dur', '1', '4') - numberFrom(rusage, 'pidstat', '-dur', '1', '1')) / 3000;
+      const atop =
+        (numberFrom(rusage, 'atop', '-P', 'PRG,PRC,PRM,PRD', '1', '4') -
+          numberFrom(rusage, 'atop', '-P', 'PRG,PRC,PRM,PRD', '1', '1')) /
+        3000;
+      compare('whole agent sample, 2000 processes, CPU', sample, ['pidstat -dur', pidstat], 1, 'ms');
+      compare('whole agent sample, 2000 processes, CPU', sample, ['atop', atop], 1, 'ms');
+    } else {
+      progress('the agent at its usual pace, for a minute');
+      const agent = await footprint(workshop, 30);
+      bound('agent, 2 s samples, 500 processes, CPU of one core', agent.cpuPercent, '%', 1);
+      compare('agent, 2 s samples, 500 processes, RSS', agent.rssMb, ['bare node + ws', agent.bareRssMb], 1.3, 'MB');
+      results.push({
+        what: 'agent, unwatched, sent per sample',
+        measured: `${Math.round(agent.bytesPerBeat)} bytes`,
+        reference: '',
+        ratio: '',
+        asked: '',
+        met: true,
+      });
+    }
+    await crowd.end();
+  }
+
+  progress('storms of short processes');
+  for (const [name, storm] of [
+    ['four shells, /bin/true in a loop', await shellStorm(10)],
+    ['make -j4 of tiny jobs', await makeStorm(workshop, 10)],
+  ] as const) {
+    const rate = `${Math.round(storm.processesPerSec)} processes/s`;
+    bound(`${name}, ${rate}: unattributed share of the host's CPU`, storm.unattributedPercent, '%', 5);
+    results.push({
+      what: `${name}: share charged to what started it and lives`,
+      measured: `${storm.culpritsPercent.toFixed(1)} %`,
+      reference: '',
+      ratio: '',
+      asked: '',
+      met: true,
+    });
+  }
+  progress('a writer that is reaped');
+  const writer = await reapedWriter(workshop);
+  results.push({
+    what: 'child that wrote 100 MB and was reaped: charged to it',
+    measured: `${writer.childMb.toFixed(1)} MB`,
+    reference: '',
+    ratio: '',
+    asked: '',
+    met: true,
+  });
+  bound('the same: most that its parent is charged in one window', writer.parentMostMb, 'MB', 1);
+
+  progress('sample to viewer');
+  const stream = await sampleToViewer(workshop, 200);
+  bound('sample to viewer, p50', stream.p50, 'ms', 50);
+  bound('sample to viewer, p99', stream.p99, 'ms', 50);
+  bound('server, longest block of its loop meanwhile', stream.loopLagMaxMs, 'ms', 50);
+  progress('npm start');
+  bound(
+    'npm start to the first live frame, first start after an install',
+    await startToFirstFrame(workshop, { warm: false }),
+    's',
+    2,
+  );
+  const later = [];
+  for (let start = 0; start < 3; start += 1) later.push(await startToFirstFrame(workshop, { warm: true }));
+  bound('npm start to the first live frame, later starts', median(later), 's', 2);
+} finally {
+  workshop.close();
+}
+
+const table = new Table({
+  head: ['measured in one run', 'procmesh', 'beside it', 'ratio', 'asked', 'met'],
+  style: { head: [], border: [] },
+});
+for (const { what, measured, reference, ratio, asked, met } of results)
+  table.push([what, measured, reference, ratio, asked, met ? 'yes' : 'no']);
+process.stdout.write(`${table.toString()}\n`);
+if (process.argv.includes('--markdown')) {
+  process.stdout.write(
+    [
+      '| measured in one run | procmesh | beside it | ratio | asked | met |',
+      '|---|---|---|---|---|---|',
+      ...results.map(
+        (r) => `| ${r.what} | ${r.measured} | ${r.reference} | ${r.ratio} | ${r.asked} | ${r.met ? 'yes' : 'no'} |`,
+      ),
+    ]
+      .join('\n')
+      .concat('\n'),
+  );
+}
