@@ -87,7 +87,7 @@ function busyTicks(before: HostCounters, now: HostCounters, seconds: number) {
   const capacity = now.cpu.cores * seconds * 100;
   const iowaitTicks = gained('iowaitTicks');
   const stealTicks = gained('stealTicks');
-  const usedTicks = Math.min(capacity, Math.max(0, capacity - gained('idleTicks') - iowaitTicks - stealTicks));
+  const usedTicks = Math.max(0, capacity - gained('idleTicks') - iowaitTicks - stealTicks);
   return { usedTicks, iowaitTicks, stealTicks };
 }
 

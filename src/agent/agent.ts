@@ -114,17 +114,19 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#scanner.close();
   }
 
+  /** Whatever goes wrong in one sample, the next one is taken. */
   #tick(): void {
-    let sample: Sample | undefined;
     try {
-      sample = this.#sampler.sample();
+      const sample = this.#sampler.sample();
+      if (sample !== undefined) this.#use(sample);
     } catch (error) {
       this.emit('trouble', error instanceof Error ? error : new Error(String(error)));
     }
-    if (sample === undefined) return;
+  }
+
+  #use(sample: Sample): void {
     this.#identities.update(sample.snapshot);
-    const nowMs = performance.now();
-    for (const answer of this.#watches.evaluate(sample, nowMs)) this.#link.sendLive(answer);
+    for (const answer of this.#watches.evaluate(sample, performance.now())) this.#link.sendLive(answer);
     this.#beat(sample);
     this.#disks.add(sample.snapshot);
     this.#builder.add(sample);
