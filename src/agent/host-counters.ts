@@ -28,6 +28,8 @@ export class HostReader {
   readonly #sysRoot: string;
   readonly #text = new KernelText();
   readonly #isBaseDisk = new Map<string, boolean>();
+  #interfaceNames = '';
+  #countedInterfaces: ReadonlySet<string> = new Set();
 
   constructor(procRoot: string, sysRoot: string) {
     this.#procRoot = procRoot;
@@ -41,12 +43,7 @@ export class HostReader {
     const uptimeTicks = Math.round(Number.parseFloat(this.#required('uptime')) * 100);
     const disks = parseDiskstats(this.#optional('diskstats'));
     const interfaces = parseNetDev(this.#optional('net/dev'));
-    const counted = new Set(
-      hostInterfaces(
-        this.#sysRoot,
-        interfaces.map(({ name }) => name),
-      ),
-    );
+    const counted = this.#countedAmong(interfaces.map(({ name }) => name));
     return {
       monotonicMs,
       cpu: parseStat(stat),
@@ -57,6 +54,16 @@ export class HostReader {
       baseDisks: new Set(disks.filter(({ name }) => this.#isBase(name)).map(({ name }) => name)),
       interfaces: interfaces.filter(({ name }) => counted.has(name)),
     };
+  }
+
+  /** Looked up anew only when an interface has come or gone. */
+  #countedAmong(names: readonly string[]): ReadonlySet<string> {
+    const known = names.join();
+    if (known !== this.#interfaceNames) {
+      this.#interfaceNames = known;
+      this.#countedInterfaces = new Set(hostInterfaces(this.#sysRoot, names));
+    }
+    return this.#countedInterfaces;
   }
 
   #isBase(name: string): boolean {

@@ -56,7 +56,7 @@ try {
   for (const count of [500, 2_000]) {
     progress(`scanning ${count} processes`);
     const crowd = await startProcesses(processes, count);
-    const rounds = String(20_000 / count);
+    const rounds = String(60_000 / count);
     const times = { open: [] as number[], kept: [] as number[], procmesh: [] as number[] };
     for (let round = 0; round < ROUNDS; round += 1) {
       times.open.push(numberFrom(scan, 'open', rounds) / 1000);
