@@ -5,7 +5,7 @@ export const MASK = '***';
 
 /** What the options of a program do not say by their names. */
 interface Habits {
-  program: RegExp;
+  program?: RegExp;
   /** Letters whose secret is in the same word: `-pSECRET`. */
   attached?: string;
   /** Letters whose secret is in the same word or in the next: `-a SECRET`. */
@@ -14,6 +14,8 @@ interface Habits {
   bundled?: boolean;
   /** Words whose secret is behind a `=` or in the next word. */
   words?: readonly string[];
+  /** Those of them that take `user:secret`, of which the user may be seen. */
+  pairs?: RegExp;
   /** A secret within a word, behind what the first group holds. */
   within?: RegExp;
 }
@@ -30,12 +32,18 @@ const HABITS: readonly Habits[] = [
   { program: /^pt-/, attached: 'p', within: /((?:^|,)p=)[^,]+/ },
   { program: /^(?:un)?rar$/, attached: 'p', within: /^(-hp).+/ },
   { program: /^(?:redis|valkey|keydb)-cli$/, letters: 'a' },
-  { program: /^curl$/, letters: 'uUb', bundled: true, words: ['--user', '--proxy-user', '--cookie'] },
-  { program: /^https?$/, letters: 'a' },
-  { program: /^etcdctl$/, words: ['--user'] },
+  {
+    program: /^curl$/,
+    letters: 'uUb',
+    bundled: true,
+    words: ['--user', '--proxy-user', '--cookie'],
+    pairs: /[uU]$|user$/,
+  },
+  { program: /^https?$/, letters: 'a', pairs: /a$/ },
+  { program: /^etcdctl$/, words: ['--user'], pairs: /user$/ },
   { program: /^ldap(?:search|modify|add|delete|passwd|whoami)$/, letters: 'w' },
-  { program: /^smbclient$/, letters: 'U' },
-  { program: /^lftp$/, letters: 'u' },
+  { program: /^smbclient$/, letters: 'U', pairs: /U$/ },
+  { program: /^lftp$/, letters: 'u', pairs: /u$/ },
   { program: /^(?:sqlcmd|bcp|osql|tsql|ipmitool|zip|unzip|mosquitto_.*)$/, letters: 'P' },
   { program: /^(?:sqlplus|sqlldr|rman|expdp|impdp)$/, within: /^([^/\s=]+\/)[^@\s]+/ },
   { program: /^xfreerdp$/, within: /^(\/p:).+/ },
@@ -59,9 +67,10 @@ export function scrub(args: readonly string[]): string {
 /** Goes through words in their order, as what one says depends on those before it. */
 class Words {
   readonly #isText: boolean;
-  #habits: Habits | undefined;
-  /** The option whose value the next word is. */
-  #pending: string | undefined;
+  #habits: Habits = {};
+  #previous = '';
+  /** What the word before wants to be made of this one. */
+  #pending: ((word: string) => string) | undefined;
 
   /** @param isText the words come out of one argument: white space in them is quoted. */
   constructor(isText: boolean) {
@@ -69,59 +78,73 @@ class Words {
   }
 
   next(word: string): string {
-    const option = this.#pending;
-    this.#pending = undefined;
-    if (option !== undefined && !word.startsWith('-')) return isSecret(option, unquoted(word)) ? maskValue(word) : word;
-    const [, dashes = '', name, value] = /^(-{0,2})([A-Za-z_][\w.-]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
-    if (name !== undefined) {
-      const isTold = this.#habits?.words?.includes(dashes + name) === true;
-      if (value !== undefined && (isTold || isSecret(name, unquoted(value))))
-        return `${dashes}${name}=${maskValue(value)}`;
-      if (value === undefined && (isTold || (dashes !== '' && name.length > 1 && secrecy(name) !== 'no'))) {
-        this.#pending = isTold ? 'password' : name;
-        return word;
-      }
-    }
-    if (!this.#isText && /\s/.test(word)) return scrubText(word);
-    if (!word.startsWith('-')) this.#habits = habitsOf(word) ?? this.#habits;
-    else if (value === undefined || name?.length === 1) {
-      const clean = this.#letterOption(word);
-      if (clean !== undefined) return clean;
-    }
-    return scrubWord(this.#habits?.within === undefined ? word : word.replace(this.#habits.within, `$1${MASK}`));
+    const clean = this.#next(word);
+    this.#previous = word;
+    return clean;
   }
 
-  #letterOption(word: string): string | undefined {
-    const { attached = '', letters = '', bundled = false } = this.#habits ?? {};
-    const letter = word.charAt(1);
-    const rest = word.slice(2);
-    if (rest !== '' && (attached + letters).includes(letter)) return `-${letter}${maskValue(rest)}`;
-    if (letters.includes(word.at(-1) ?? '-') && (rest === '' || (bundled && /^-[A-Za-z]+$/.test(word)))) {
-      this.#pending = 'password';
+  #next(word: string): string {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending !== undefined && !word.startsWith('-')) return pending(word);
+    if (!this.#isText && /\s/.test(word) && /^-\w*c$/.test(this.#previous)) return scrubText(word);
+    const named = this.#namedSecret(word);
+    if (named !== undefined) return named;
+    if (!this.#isText && /\s/.test(word)) return scrubText(word);
+    if (!word.startsWith('-')) this.#habits = habitsOf(word) ?? this.#habits;
+    const { within } = this.#habits;
+    const rest = within === undefined ? word : word.replace(within, `$1${MASK}`);
+    return (word.startsWith('-') ? this.#letterSecret(rest) : undefined) ?? scrubWord(rest);
+  }
+
+  /** `--password=SECRET`, `--password SECRET`, `API_TOKEN=SECRET`. */
+  #namedSecret(word: string): string | undefined {
+    const [, dashes = '', name, value] = /^(-{0,2})([A-Za-z_][\w.-]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
+    if (name === undefined) return undefined;
+    const { words, pairs } = this.#habits;
+    if (words?.includes(dashes + name)) {
+      const isPair = pairs?.test(name);
+      if (value !== undefined) return `${dashes}${name}=${masked(value, isPair)}`;
+      this.#pending = (next) => masked(next, isPair);
       return word;
     }
-    return letter === 'p' && this.#habits === undefined && looksSecret(rest) ? `-p${MASK}` : undefined;
+    if (value !== undefined) return isSecret(name, unquoted(value)) ? `${dashes}${name}=${MASK}` : undefined;
+    if (dashes === '' || name.length === 1 || secrecy(name) === 'no') return undefined;
+    this.#pending = (next) => (isSecret(name, unquoted(next)) ? MASK : next);
+    return word;
+  }
+
+  /** `-pSECRET`, `-a SECRET`, `-su user:secret`. */
+  #letterSecret(word: string): string | undefined {
+    const { attached = '', letters = '', bundled, pairs } = this.#habits;
+    const letter = word.charAt(1);
+    const rest = word.slice(2);
+    if (rest !== '' && (attached + letters).includes(letter)) return `-${letter}${masked(rest, pairs?.test(letter))}`;
+    if (letters.includes(word.at(-1) ?? '-') && (rest === '' || (bundled && /^-[A-Za-z]+$/.test(word)))) {
+      this.#pending = (next) => masked(next, pairs?.test(word));
+      return word;
+    }
+    return letter === 'p' && this.#habits.program === undefined && looksSecret(rest) ? `-p${MASK}` : undefined;
   }
 }
 
 function habitsOf(word: string): Habits | undefined {
   const name = unquoted(word).replace(/^.*\//, '');
-  return HABITS.find(({ program }) => program.test(name));
+  return HABITS.find(({ program }) => program?.test(name));
 }
 
-/** Long, and neither a port, an address, a path, bundled letters nor a word: `-p2222`, `-pxvzf`, `-pidfile`. */
+/** Long, and neither a port, an address, a path, letters, a word nor a setting: `-p2222`, `-pxvzf`, `-pidfile`, `-port=1`. */
 function looksSecret(text: string): boolean {
-  return text.length >= 6 && /[^\d:,.-]/.test(text) && /[^A-Za-z_.:,-]/.test(text) && !/^[./]/.test(text);
+  return text.length >= 6 && /[^\d:,.-]/.test(text) && /[^A-Za-z_.:,-]/.test(text) && !/^(?:[./]|[\w.-]*=)/.test(text);
 }
 
 function unquoted(text: string): string {
   return text.replace(/^(["'])(.*)\1$/s, '$2');
 }
 
-/** `user:secret` keeps its user. */
-function maskValue(value: string): string {
-  const user = /^["']?([^:%@/\s"']+)([:%]|,(?=[^,=]+$))./.exec(value);
-  return user === null ? MASK : `${user[1]}${user[2]}${MASK}`;
+function masked(value: string, isPair = false): string {
+  const user = isPair ? /^["']?[^:%,@/\s"']+[:%,](?=.)/.exec(value) : null;
+  return `${user?.[0] ?? ''}${MASK}`;
 }
 
 /** What is secret wherever it stands. */
@@ -177,8 +200,8 @@ function maskAssigned(text: string, assignment: RegExp): string {
   return clean + text.slice(done);
 }
 
-/** Words of a shell: quotes hold them together, and `|`, `&`, `;` keep them apart. */
-const SHELL_WORD = /(?:[^\s'"|&;]|'[^']*'|"[^"]*")+/g;
+/** Words of a shell: quotes hold them together, and `|`, `&`, `;` and brackets keep them apart. */
+const SHELL_WORD = /(?:[^\s'"|&;()[\]]|'[^']*'|"[^"]*")+/g;
 
 /** Text of many words in one argument: a title, a header, or what a shell is to run. */
 function scrubText(text: string): string {

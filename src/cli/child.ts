@@ -24,6 +24,7 @@ export class Child {
   readonly environment: NodeJS.ProcessEnv;
   readonly #name: string;
   readonly #args: readonly string[];
+  readonly #echo: boolean;
   #process: ChildProcess | undefined;
   #restart: NodeJS.Timeout | undefined;
   #delayMs = FIRST_RESTART_MS;
@@ -31,10 +32,12 @@ export class Child {
   #stopping = false;
   #isReady = false;
 
-  constructor(name: string, args: readonly string[], environment: NodeJS.ProcessEnv) {
-    this.#name = name;
-    this.#args = args;
-    this.environment = { ...process.env, ...environment };
+  /** With `echo`, what the child writes to standard error is written to ours; not so under a terminal UI. */
+  constructor(options: { name: string; args: readonly string[]; environment: NodeJS.ProcessEnv; echo: boolean }) {
+    this.#name = options.name;
+    this.#args = options.args;
+    this.#echo = options.echo;
+    this.environment = { ...process.env, ...options.environment };
   }
 
   /** Resolves when the child says that it works. @throws Problem with what it said last when it ends before. */
@@ -52,6 +55,7 @@ export class Child {
     });
     child.once('message', (message) => {
       this.#isReady = true;
+      if (this.#echo) process.stderr.write(said);
       resolve(message as Ready);
     });
     child.once('close', (code) =>
@@ -83,9 +87,8 @@ export class Child {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#process = child;
-    // Under the terminal UI the child logs to a file and is silent here.
     child.stderr?.on('data', (chunk: Buffer) => {
-      if (this.#isReady && !process.stdout.isTTY) process.stderr.write(chunk);
+      if (this.#isReady && this.#echo) process.stderr.write(chunk);
     });
     child.on('exit', () => this.#onExit(child));
     return child;

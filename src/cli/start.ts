@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '../client/client.ts';
 import { Problem } from '../problem.ts';
@@ -32,24 +32,27 @@ export async function run(args: readonly string[]): Promise<void> {
   process.title = 'procmesh';
   const tokens = ensureTokens(config.dataDir);
   const withTui = options.tui && Boolean(process.stdin.isTTY && process.stdout.isTTY);
-  const logs =
-    withTui && config.logFile === ''
-      ? { server: join(config.dataDir, 'procmesh.log'), agent: join(config.dataDir, 'agent.log') }
-      : undefined;
+  const logFile = config.logFile === '' && withTui ? join(config.dataDir, 'procmesh.log') : config.logFile;
   const common = ['--config', options.config];
 
-  const server = new Child('server', [mainFile(), 'server', ...common], logEnvironment(logs?.server));
+  const server = new Child({
+    name: 'server',
+    args: [mainFile(), 'server', ...common],
+    environment: { PROCMESH_GLOBAL_LOG_FILE: logFile },
+    echo: !withTui,
+  });
   let agent: Child | undefined;
   try {
     const [{ port }, bundle] = await Promise.all([server.start(), agentBundle(config.dataDir)]);
     const url = serverAddress({ ...config.listen, port });
     // A server that has to be started again must be found where the first one was.
     server.environment.PROCMESH_SERVER_LISTEN = `${config.listen.host}:${port}`;
-    agent = new Child(
-      'agent',
-      [...AGENT_NODE_OPTIONS, bundle, ...common, '--server', url],
-      logEnvironment(logs?.agent),
-    );
+    agent = new Child({
+      name: 'agent',
+      args: [...AGENT_NODE_OPTIONS, bundle, ...common, '--server', url],
+      environment: { PROCMESH_GLOBAL_LOG_FILE: agentLogFile(logFile) },
+      echo: !withTui,
+    });
     await agent.start();
     if (!withTui) {
       await untilToldToStop();
@@ -62,8 +65,9 @@ export async function run(args: readonly string[]): Promise<void> {
   }
 }
 
-function logEnvironment(file: string | undefined): NodeJS.ProcessEnv {
-  return file === undefined ? {} : { PROCMESH_GLOBAL_LOG_FILE: file };
+/** Beside the server's: two programs cannot rotate one file. */
+function agentLogFile(serverLogFile: string): string {
+  return serverLogFile === '' ? '' : join(dirname(serverLogFile), `agent-${basename(serverLogFile)}`);
 }
 
 function mainFile(): string {

@@ -79,8 +79,12 @@ export class Peer<Message extends { type: string }> {
     }
   }
 
+  /** Asks for a sign of life itself: the peer may ping more seldom than this server wants to hear of it. */
   #checkSilence(): void {
-    if (performance.now() - this.#lastHeardMs <= MISSED_HEARTBEATS * this.#options.heartbeatMs) return;
+    if (performance.now() - this.#lastHeardMs <= MISSED_HEARTBEATS * this.#options.heartbeatMs) {
+      if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
+      return;
+    }
     this.#socket.close(CLOSE.silent, 'silent');
     this.#socket.terminate();
   }
