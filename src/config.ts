@@ -179,13 +179,14 @@ export function defaultDataDir(): string {
 function unknownKeys(ini: Record<string, unknown>, file: string): string[] {
   const warnings: string[] = [];
   for (const [section, table] of Object.entries(ini)) {
-    if (!(section in KEYS)) {
+    if (!Object.hasOwn(KEYS, section) || typeof table !== 'object' || table === null) {
       warnings.push(`[${section}] in ${file} is not a known section and is ignored`);
       continue;
     }
     const known = KEYS[section as Section];
-    for (const key of Object.keys(table as object)) {
-      if (!(key in known)) warnings.push(`[${section}] ${key} in ${file} is not a known setting and is ignored`);
+    for (const key of Object.keys(table)) {
+      if (!Object.hasOwn(known, key))
+        warnings.push(`[${section}] ${key} in ${file} is not a known setting and is ignored`);
     }
   }
   return warnings;

@@ -22,14 +22,14 @@ export function acquireLock(file: string, what: string): Lock {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     database = new DatabaseSync(file, { timeout: 0 });
-    chmodSync(file, 0o600);
     database.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL)');
+    chmodSync(file, 0o600);
     database.exec('BEGIN IMMEDIATE; DELETE FROM holder');
     database.prepare('INSERT INTO holder VALUES (?)').run(process.pid);
     database.exec('COMMIT; BEGIN IMMEDIATE');
   } catch (cause) {
     const code = cause instanceof Error && 'errcode' in cause ? cause.errcode : undefined;
-    const holder = code === SQLITE_BUSY ? database?.prepare('SELECT pid FROM holder').get()?.pid : undefined;
+    const holder = code === SQLITE_BUSY ? holderIn(database) : undefined;
     database?.close();
     if (code === SQLITE_BUSY) {
       throw new Problem(
@@ -46,4 +46,13 @@ export function acquireLock(file: string, what: string): Lock {
   }
   const held = database;
   return { release: () => held.close() };
+}
+
+/** The pid in a lock that another process holds; undefined in the moment in which that process is still writing it. */
+function holderIn(database: DatabaseSync | undefined): unknown {
+  try {
+    return database?.prepare('SELECT pid FROM holder').get()?.pid;
+  } catch {
+    return undefined;
+  }
 }

@@ -27,6 +27,12 @@ for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
     .action(async () => (await load()).run(process.argv.slice(3)));
 }
 
+// A reader that has seen enough, such as head(1), closes its end.
+process.stdout.on('error', (error) => {
+  if (!('code' in error) || error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
 try {
   if (process.argv.length <= 2) program.help();
   await program.parseAsync(process.argv);

@@ -1,7 +1,8 @@
 import { METRICS } from '../protocol/metric.ts';
 import type { Culprits } from '../protocol/row.ts';
-import { figure, largestBy, roundFigure } from './figures.ts';
+import { figure, largestBy } from './figures.ts';
 import type { Identities } from './identity.ts';
+import { roundFigure } from './rounding.ts';
 import type { Sample } from './sampler.ts';
 
 const PER_RESOURCE = 3;

@@ -1,29 +1,7 @@
 import { METRICS, type MetricName, type Metrics } from '../protocol/metric.ts';
-import type { HostUsage } from '../protocol/row.ts';
+import { roundFigure } from './rounding.ts';
 import type { Sample } from './sampler.ts';
 import type { ProcessCounters } from './snapshot.ts';
-
-/** Decimals of a percentage and of bytes that still matter; more would only make frames longer. */
-export function roundFigure(name: MetricName, value: number): number {
-  return name === 'cpuPercent' ? Math.round(value * 1000) / 1000 : Math.round(value);
-}
-
-/** The same of a host's figures, which keep their names on the wire and in intervals. */
-export function roundHostFigure(name: string, value: number): number {
-  return /Bytes/.test(name) ? Math.round(value) : Math.round(value * 1000) / 1000;
-}
-
-/** A host's figures, rounded for the wire. */
-export function roundUsage(host: HostUsage): HostUsage {
-  const { unattributed, ...own } = host;
-  return { ...rounded(own), unattributed: rounded(unattributed) };
-}
-
-function rounded<Figures extends { [name: string]: number }>(figures: Figures): Figures {
-  return Object.fromEntries(
-    Object.entries(figures).map(([name, value]) => [name, roundHostFigure(name, value)]),
-  ) as Figures;
-}
 
 /** Whether a figure can be known at all: not I/O that this user may not see, nor network without a source for it. */
 export function isKnown(name: MetricName, process: ProcessCounters): boolean {

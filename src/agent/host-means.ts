@@ -2,8 +2,8 @@ import type { HostMaxima } from '../protocol/interval.ts';
 import { hostMaximaSchema } from '../protocol/interval.ts';
 import { FLOW_NAMES, type FlowName } from '../protocol/metric.ts';
 import type { HostUsage } from '../protocol/row.ts';
-import { roundHostFigure } from './figures.ts';
 import { Mean } from './mean.ts';
+import { roundHostFigure } from './rounding.ts';
 
 type FigureName = Exclude<keyof HostUsage, 'unattributed'>;
 /** Counted, not measured: the last value stands for the interval. */

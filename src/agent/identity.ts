@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { absence, KernelText, readWhole } from '../procfs/kernel-file.ts';
 import { type CgroupPlace, parseCgroup } from '../procfs/pid-cgroup.ts';
 import { parseCmdline } from '../procfs/pid-cmdline.ts';
+import { parseStackStart } from '../procfs/pid-stat.ts';
 import { type Identity, MAX_CMDLINE_LENGTH } from '../protocol/row.ts';
 import { instanceName } from './instance.ts';
 import { Listeners, leaderOf } from './listeners.ts';
@@ -23,6 +24,8 @@ interface Program extends CgroupPlace {
   args: string[];
   cmdline: string;
   user: string;
+  /** See `parseStackStart`. */
+  stackStart: number | undefined;
 }
 
 export interface IdentityOptions {
@@ -41,12 +44,18 @@ export class Identities {
   readonly #listeners: Listeners;
   readonly #text = new KernelText();
   readonly #programs = new Map<number, Program>();
+  readonly #isFork = (child: ProcessCounters, parent: ProcessCounters): boolean => {
+    const nowMs = this.#snapshot?.wallMs ?? 0;
+    const own = this.#program(child, nowMs).stackStart;
+    const inherited = this.#program(parent, nowMs).stackStart;
+    return own === undefined || inherited === undefined || own === inherited;
+  };
   #snapshot: Snapshot | undefined;
 
   constructor(options: IdentityOptions) {
     this.#procRoot = options.procRoot;
     this.#users = new Users(options.passwdPath);
-    this.#listeners = new Listeners(options.procRoot, options.ownPid);
+    this.#listeners = new Listeners(options.procRoot, options.ownPid, this.#isFork);
   }
 
   /** To be called once per snapshot, before `of` is asked about its processes. */
@@ -99,7 +108,7 @@ export class Identities {
     const snapshot = this.#snapshot;
     if (snapshot === undefined) throw new Error('identities are asked for before the first snapshot');
     const program = this.#program(process, snapshot.wallMs);
-    const leader = this.#program(leaderOf(process, snapshot.processes), snapshot.wallMs);
+    const leader = this.#program(leaderOf(process, snapshot.processes, this.#isFork), snapshot.wallMs);
     const { unit, container } = program;
     return instanceName({ comm: process.comm, ports: this.#portsOf(process), args: leader.args, unit, container });
   }
@@ -109,7 +118,7 @@ export class Identities {
   }
 
   #portsOf(process: ProcessCounters): number[] {
-    return this.#listeners.portsOf(leaderOf(process, this.#snapshot?.processes ?? new Map()).pid);
+    return this.#listeners.portsOf(leaderOf(process, this.#snapshot?.processes ?? new Map(), this.#isFork).pid);
   }
 
   #program(process: ProcessCounters, nowMs: number): Program {
@@ -130,7 +139,7 @@ export class Identities {
   #read(process: ProcessCounters, nowMs: number): Program {
     const dir = `${this.#procRoot}/${process.pid}`;
     const { startTicks, comm } = process;
-    const args = parseCmdline(this.#optional(`${dir}/cmdline`).slice(0, MAX_RAW_LENGTH));
+    const args = parseCmdline(wholeWords(this.#optional(`${dir}/cmdline`)));
     return {
       startTicks,
       comm,
@@ -138,6 +147,7 @@ export class Identities {
       args,
       cmdline: scrub(args).slice(0, MAX_CMDLINE_LENGTH),
       user: this.#owner(dir, nowMs),
+      stackStart: readWhole(`${dir}/stat`, this.#text) === undefined ? parseStackStart(this.#text) : undefined,
       ...parseCgroup(this.#optional(`${dir}/cgroup`)),
     };
   }
@@ -155,4 +165,11 @@ export class Identities {
   #optional(path: string): string {
     return readWhole(path, this.#text) === undefined ? this.#text.toString() : '';
   }
+}
+
+/** Shortens a command line that is too long between two words: half a word may not look like the secret it holds. */
+function wholeWords(text: string): string {
+  if (text.length <= MAX_RAW_LENGTH) return text;
+  const end = Math.max(text.lastIndexOf('\0', MAX_RAW_LENGTH), text.lastIndexOf(' ', MAX_RAW_LENGTH));
+  return `${text.slice(0, end + 1)}…`;
 }

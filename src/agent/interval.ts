@@ -2,9 +2,10 @@ import type { Interval, IntervalProcess } from '../protocol/interval.ts';
 import type { Rules } from '../protocol/message.ts';
 import { FLOW_NAMES, type MaxName, METRICS, type MetricName } from '../protocol/metric.ts';
 import type { HostUsage, Identity } from '../protocol/row.ts';
-import { figure, isKnown, roundFigure } from './figures.ts';
+import { figure, isKnown } from './figures.ts';
 import { HostMeans } from './host-means.ts';
 import type { Identities } from './identity.ts';
+import { roundFigure } from './rounding.ts';
 import type { Sample } from './sampler.ts';
 import type { ProcessCounters } from './snapshot.ts';
 
@@ -133,13 +134,17 @@ export class IntervalBuilder {
       io: diskBusy ? 1 : rules.ioBytesPerSec,
       net: rules.netBytesPerSec,
     };
+    const overThreshold: Account[] = [];
     for (const { name, rule } of METRICS) {
       const used = this.#ended.filter((account) => (account.sums[name]?.max ?? 0) > 0);
       used.sort((a, b) => (b.sums[name]?.weighted ?? 0) - (a.sums[name]?.weighted ?? 0));
       for (const [rank, account] of used.entries()) {
-        if (rank < rules.top || (account.sums[name]?.max ?? 0) >= thresholds[rule]) chosen.add(account);
+        if (rank < rules.top) chosen.add(account);
+        else if ((account.sums[name]?.max ?? 0) >= thresholds[rule]) overThreshold.push(account);
       }
     }
+    // Where there are too many rows, each resource keeps its largest.
+    for (const account of overThreshold) chosen.add(account);
     return [...chosen].slice(0, MAX_ROWS).map((account) => this.#row(account));
   }
 

@@ -30,6 +30,7 @@ export class Listeners {
   readonly #procRoot: string;
   readonly #text = new KernelText();
   readonly #ownNamespace: string | undefined;
+  readonly #isFork: IsFork;
   readonly #listeners = new Map<number, Listener>();
   /** One living member of each other network namespace: containers have tables of their own. */
   readonly #namespaces = new Map<string, number>();
@@ -37,8 +38,10 @@ export class Listeners {
   #refreshes = 0;
   #nextRefreshMs = Number.NEGATIVE_INFINITY;
 
-  constructor(procRoot: string, ownPid: number) {
+  /** `isFork` as for `leaderOf`. */
+  constructor(procRoot: string, ownPid: number, isFork: IsFork = () => true) {
     this.#procRoot = procRoot;
+    this.#isFork = isFork;
     this.#ownNamespace = readNetNamespace(procRoot, ownPid);
   }
 
@@ -111,7 +114,7 @@ export class Listeners {
     const ports = new Map<number, number[]>();
     for (const { holders, port } of this.#listeners.values()) {
       for (const owner of ownersAmong(holders, processes)) {
-        const leader = leaderOf(owner, processes).pid;
+        const leader = leaderOf(owner, processes, this.#isFork).pid;
         const known = ports.get(leader);
         if (known === undefined) ports.set(leader, [port]);
         else if (!known.includes(port)) known.push(port);
@@ -141,15 +144,24 @@ function ownersAmong(
   });
 }
 
+/** Whether a child is still the program that its parent is; true where it cannot be known. */
+export type IsFork = (child: ProcessCounters, parent: ProcessCounters) => boolean;
+
 /**
- * The topmost of an unbroken line of ancestors with the same name: the postmaster of a backend, the master of a worker.
- * Kernel process groups do not tell, as backends of PostgreSQL make groups of their own.
+ * The topmost of an unbroken line of ancestors of the same name that were forked without an exec: the postmaster of a
+ * backend, the master of a worker, but not a supervisor that starts programs of its own kind. Kernel process groups do
+ * not tell, as backends of PostgreSQL make groups of their own.
  */
-export function leaderOf(process: ProcessCounters, processes: ReadonlyMap<number, ProcessCounters>): ProcessCounters {
+export function leaderOf(
+  process: ProcessCounters,
+  processes: ReadonlyMap<number, ProcessCounters>,
+  isFork: IsFork = () => true,
+): ProcessCounters {
   let leader = process;
   for (let steps = 0; steps < 64; steps += 1) {
     const parent = processes.get(leader.ppid);
-    if (parent === undefined || parent.pid === 1 || parent.comm !== leader.comm) return leader;
+    if (parent === undefined || parent.pid === 1 || parent.comm !== leader.comm || !isFork(leader, parent))
+      return leader;
     leader = parent;
   }
   return leader;

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Interval, intervalSchema } from '../protocol/interval.ts';
@@ -32,6 +32,8 @@ export class Outbox {
   #bytes = 0;
   #dropped = 0;
   #problem: string | undefined;
+  /** The end of what is being written: one at a time. */
+  #written: Promise<void> = Promise.resolve();
 
   /** Opens what an earlier agent left. @throws when the folder can neither be read nor made. */
   constructor(dir: string, limits: OutboxLimits = OUTBOX_LIMITS) {
@@ -39,6 +41,7 @@ export class Outbox {
     this.#limits = limits;
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(dir)) {
+      if (/^\d+\.json\.partial$/.test(name)) rmSync(join(dir, name), { force: true });
       const endMs = Number(/^(\d+)\.json$/.exec(name)?.[1] ?? Number.NaN);
       if (!Number.isNaN(endMs))
         this.#waiting.push({ endMs, bytes: statSync(join(dir, name)).size, interval: undefined });
@@ -61,22 +64,20 @@ export class Outbox {
     return this.#problem;
   }
 
-  /** Takes an interval; resolves when it is on the disk, or in memory where the disk does not take it. Never rejects. */
+  /**
+   * Takes an interval, in place of one with the same end; resolves when it is on the disk, or in memory where the disk
+   * does not take it. Never rejects.
+   */
   async append(interval: Interval): Promise<void> {
-    const text = JSON.stringify(interval);
-    const entry: Waiting = { endMs: interval.endMs, bytes: Buffer.byteLength(text), interval };
-    const at = this.#waiting.findIndex(({ endMs }) => endMs > entry.endMs);
-    this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, entry);
-    this.#bytes += entry.bytes;
-    await this.#dropBeyondLimits();
-    try {
-      await this.#write(entry.endMs, text);
-      entry.interval = undefined;
-      this.#problem = undefined;
-    } catch (error) {
-      this.#problem = `intervals are kept in memory only: ${error instanceof Error ? error.message : String(error)}`;
-    }
-    if (!this.#waiting.includes(entry)) await rm(this.#path(entry.endMs), { force: true });
+    const { endMs } = interval;
+    const entry: Waiting = { endMs, bytes: Buffer.byteLength(JSON.stringify(interval)), interval };
+    const later = this.#waiting.findIndex((other) => other.endMs >= endMs);
+    const at = later < 0 ? this.#waiting.length : later;
+    const [replaced] = this.#waiting.splice(at, this.#waiting[at]?.endMs === endMs ? 1 : 0, entry);
+    this.#bytes += entry.bytes - (replaced?.bytes ?? 0);
+    while (this.#bytes > this.#limits.maxBytes && this.#waiting[0] !== undefined) await this.#drop(this.#waiting[0]);
+    this.#written = this.#written.then(() => this.#writeUnwritten());
+    await this.#written;
   }
 
   /** Ends of the oldest intervals that wait. */
@@ -102,6 +103,26 @@ export class Outbox {
     if (entry !== undefined) await this.#remove(entry);
   }
 
+  /** Brings to the disk what is not there yet, the oldest first, also what it did not take at another time. */
+  async #writeUnwritten(): Promise<void> {
+    for (;;) {
+      const entry = this.#waiting.find(({ interval }) => interval !== undefined);
+      if (entry === undefined) break;
+      try {
+        await this.#write(entry.endMs, JSON.stringify(entry.interval));
+      } catch (error) {
+        this.#problem = `intervals are kept in memory only: ${error instanceof Error ? error.message : String(error)}`;
+        const unwritten = this.#waiting.filter(({ interval }) => interval !== undefined);
+        const tooMany = Math.max(0, unwritten.length - this.#limits.maxUnwritten);
+        for (const oldest of unwritten.slice(0, tooMany)) await this.#drop(oldest);
+        return;
+      }
+      entry.interval = undefined;
+      if (!this.#waiting.some(({ endMs }) => endMs === entry.endMs)) await this.#removeFile(entry.endMs);
+    }
+    this.#problem = undefined;
+  }
+
   /** Written whole beside its place and then renamed, so that a file with its name is never half an interval. */
   async #write(endMs: number, text: string): Promise<void> {
     const path = this.#path(endMs);
@@ -121,20 +142,6 @@ export class Outbox {
     }
   }
 
-  async #dropBeyondLimits(): Promise<void> {
-    for (;;) {
-      const unwritten = this.#waiting.filter(({ interval }) => interval !== undefined);
-      const oldest =
-        this.#bytes > this.#limits.maxBytes
-          ? this.#waiting[0]
-          : unwritten.length > this.#limits.maxUnwritten
-            ? unwritten[0]
-            : undefined;
-      if (oldest === undefined) return;
-      await this.#drop(oldest);
-    }
-  }
-
   async #drop(entry: Waiting): Promise<void> {
     this.#dropped += 1;
     await this.#remove(entry);
@@ -145,7 +152,11 @@ export class Outbox {
     if (at < 0) return;
     this.#waiting.splice(at, 1);
     this.#bytes -= entry.bytes;
-    await rm(this.#path(entry.endMs), { force: true }).catch(() => undefined);
+    await this.#removeFile(entry.endMs);
+  }
+
+  async #removeFile(endMs: number): Promise<void> {
+    await rm(this.#path(endMs), { force: true }).catch(() => undefined);
   }
 
   #path(endMs: number): string {

@@ -1,7 +1,7 @@
 import type { HostUsage } from '../protocol/row.ts';
 import { account, type Ledger, openLedger } from './accounting.ts';
 import { attribute, type Carry, NO_CARRY, type Usage } from './attribution.ts';
-import { roundUsage } from './figures.ts';
+import { roundUsage } from './rounding.ts';
 import type { Scanner, Snapshot } from './snapshot.ts';
 
 /** One window of one machine: what it used and who used it. */

@@ -53,8 +53,6 @@ export async function ask(
   });
   const stop = (): void => resolve();
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  // A reader that has seen enough, such as head(1).
-  process.stdout.once('error', stop);
   client.connect();
   try {
     await promise;

@@ -88,3 +88,19 @@ export function parsePidStat(text: KernelText, out: PidStat): boolean {
   }
   return false;
 }
+
+/** Field of /proc/[pid]/stat with the address of the stack's bottom, counted behind the name. */
+const STACK_START = 28 - 3;
+
+/**
+ * Where the stack begins: chosen at random by each exec and inherited by each fork, so a child that is still the program
+ * its parent is has the very same one.
+ * @returns undefined where the kernel hides it (0 or 1) from who may not trace the process.
+ */
+export function parseStackStart(text: KernelText): number | undefined {
+  const { bytes, length } = text;
+  const close = bytes.lastIndexOf(CLOSE, length - 1);
+  const field = bytes.toString('latin1', close + 2, length).split(' ')[STACK_START];
+  const address = Number(field);
+  return address > 1 ? address : undefined;
+}

@@ -59,6 +59,9 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
   /** Dials; afterwards everything is told by events. */
   open(): void {
     this.emit('status', { state: 'connecting' });
+    // Whoever heard that may have closed it.
+    if (this.#closed) return;
+    this.#refused = false;
     let socket: WebSocket;
     try {
       socket = new WebSocket(this.#options.urls[this.#dials % this.#options.urls.length] as string, SUBPROTOCOL, {
@@ -73,7 +76,6 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
       return;
     }
     this.#socket = socket;
-    this.#refused = false;
     socket.on('open', () => this.#socketOnOpen());
     socket.on('pong', () => {
       this.#missed = 0;

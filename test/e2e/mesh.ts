@@ -1,0 +1,121 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Command, type Finished, freePort, launch, procmesh } from '../support/command.ts';
+import { scratchFolder } from '../support/scratch.ts';
+
+/** The host's name everywhere in these tests. */
+export const HOST = 'e2e-host';
+
+/** One data folder and one port, and the processes that are started with them: all of them real. */
+export class Mesh {
+  readonly dataDir: string;
+  readonly port: number;
+  readonly #t: TestContext;
+  readonly #settings: NodeJS.ProcessEnv;
+
+  constructor(t: TestContext, dataDir: string, port: number, settings: NodeJS.ProcessEnv) {
+    this.#t = t;
+    this.dataDir = dataDir;
+    this.port = port;
+    this.#settings = settings;
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.port}`;
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    const PROCMESH_SERVER_LISTEN = `127.0.0.1:${this.port}`;
+    return { PROCMESH_GLOBAL_DATA_DIR: this.dataDir, PROCMESH_SERVER_LISTEN, ...this.#settings };
+  }
+
+  /** `procmesh start`; resolves when its agent is connected. */
+  async start(): Promise<Command> {
+    const started = launch(this.#t, ['start', '--no-tui'], this.environment);
+    await started.stderr.line((line) => line.includes('agent connected'));
+    return started;
+  }
+
+  /** A server that works. */
+  async server(): Promise<Command> {
+    const server = launch(this.#t, ['server'], this.environment, 'ipc');
+    await server.ready();
+    return server;
+  }
+
+  /** An agent that measures, connected or not. */
+  async agent(): Promise<Command> {
+    const agent = launch(this.#t, ['agent', '--host', HOST], this.environment, 'ipc');
+    await agent.ready();
+    return agent;
+  }
+
+  run(...args: string[]): Promise<Finished> {
+    return procmesh(this.#t, args, this.environment);
+  }
+
+  watch(...args: string[]): Command {
+    return launch(this.#t, [...args, '--watch', '--json'], this.environment);
+  }
+
+  async health(): Promise<Record<string, unknown>> {
+    const response = await fetch(`http://127.0.0.1:${this.port}/healthz`);
+    return (await response.json()) as Record<string, unknown>;
+  }
+
+  /** Ends of the intervals that wait on the agent's disk, epoch ms. */
+  outbox(): number[] {
+    const names = readdirSync(join(this.dataDir, 'agent', 'outbox'));
+    return names.flatMap((name) => /^(\d+)\.json$/.exec(name)?.[1] ?? []).map(Number);
+  }
+}
+
+export async function openMesh(t: TestContext, settings: NodeJS.ProcessEnv = {}): Promise<Mesh> {
+  return new Mesh(t, scratchFolder(t), await freePort(), settings);
+}
+
+/** Waits for what no event tells; the test's own time limit bounds it. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await delay(20);
+}
+
+/** A process by its pid and start, which together never repeat; undefined when there is none. */
+function processKey(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const [state, , ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' ? undefined : `${pid} ${fields[17]}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function parentOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return 0;
+  }
+}
+
+/** Processes below this one, by what they were started with. */
+export function descendants(pid: number): { pid: number; key: string; args: string[] }[] {
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+  const children = pids.filter((candidate) => parentOf(candidate) === pid);
+  return children.flatMap((child) => {
+    const key = processKey(child);
+    if (key === undefined) return [];
+    const args = readFileSync(`/proc/${child}/cmdline`, 'utf8').split('\0');
+    return [{ pid: child, key, args }, ...descendants(child)];
+  });
+}
+
+/** Whether the very process is still there. */
+export function isAlive({ pid, key }: { pid: number; key: string }): boolean {
+  return processKey(pid) === key;
+}

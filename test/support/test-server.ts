@@ -1,0 +1,111 @@
+import type { TestContext } from 'node:test';
+import { AGENT_PATH, LIVE_PATH, type Settings } from '../../src/protocol/message.ts';
+import type { Query } from '../../src/protocol/query.ts';
+import { Server } from '../../src/server/server.ts';
+import { FakeAgent } from './fake-agent.ts';
+import { FakeStore } from './fake-store.ts';
+import { readMetric } from './metric.ts';
+import { Wire } from './wire.ts';
+
+export const TOKENS = { agent: 'agent'.repeat(8), viewer: 'viewer'.repeat(8) };
+
+export const SETTINGS: Settings = {
+  intervalMs: 30_000,
+  sampleMs: 2_000,
+  heartbeatMs: 3_000,
+  mounts: [],
+  rules: {
+    cpuPercent: 200,
+    memBytes: 1e10,
+    ioBytesPerSec: 1e7,
+    netBytesPerSec: 1e7,
+    queue: 5,
+    utilPercent: 50,
+    top: 5,
+  },
+};
+
+/** A server in this process, on a port of its own, with a fake store and whatever a test connects to it. */
+export class TestServer {
+  readonly server: Server;
+  readonly store: FakeStore;
+  readonly troubles: Error[] = [];
+  readonly #wires: Wire[] = [];
+  port = 0;
+
+  constructor(store: FakeStore, settings: Partial<Settings>, port: number) {
+    this.store = store;
+    this.server = new Server({
+      name: 'srv-1',
+      version: '1.0.0',
+      listen: { host: '127.0.0.1', port },
+      settings: { ...SETTINGS, ...settings },
+      retentionMs: 86_400_000,
+      tokens: TOKENS,
+      store,
+    });
+    this.server.on('trouble', (error) => this.troubles.push(error));
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.port}`;
+  }
+
+  /** A connection as an agent or a viewer, hung up at the end of the test. */
+  connect(role: 'agent' | 'viewer', options: { autoPong?: boolean } = {}): Promise<Wire> {
+    const path = role === 'agent' ? AGENT_PATH : LIVE_PATH;
+    const wire = new Wire(this.url + path, { token: TOKENS[role], ...options });
+    this.#wires.push(wire);
+    return wire.opened();
+  }
+
+  /** An agent that has been welcomed. */
+  async agent(host: string): Promise<FakeAgent> {
+    const agent = new FakeAgent(host, await this.connect('agent'));
+    agent.hello();
+    await agent.wire.next('welcome');
+    return agent;
+  }
+
+  /** A viewer that has asked. */
+  async viewer(query: Query): Promise<Wire> {
+    const viewer = await this.connect('viewer');
+    viewer.send({ type: 'subscribe', id: 1, query });
+    return viewer;
+  }
+
+  metric(name: string): Promise<number> {
+    return readMetric(this.port, name);
+  }
+
+  async stop(): Promise<void> {
+    for (const { socket } of this.#wires) socket.terminate();
+    await this.#doneWithWires();
+    await this.server.stop();
+  }
+
+  /** A timer that the server clears later would meet the next test's mocked timers. Others may stay connected. */
+  async #doneWithWires(): Promise<void> {
+    for (let trips = 0; trips < 100; trips += 1) {
+      const connected = await Promise.all([this.metric('procmesh_agents'), this.metric('procmesh_viewers')]).catch(
+        () => [0],
+      );
+      if (connected.every((count) => count === 0)) return;
+    }
+  }
+}
+
+/** Starts a server that ends with the test. */
+export async function openServer(
+  t: TestContext,
+  options: { store?: FakeStore; settings?: Partial<Settings>; port?: number | undefined } = {},
+): Promise<TestServer> {
+  const opened = new TestServer(options.store ?? new FakeStore(), options.settings ?? {}, options.port ?? 0);
+  t.after(() => opened.stop());
+  opened.port = await opened.server.start();
+  return opened;
+}
+
+export function processQuery(fields: Partial<Query> = {}): Query {
+  return { view: 'processes', sort: 'cpu', limit: 10, ...fields };
+}
