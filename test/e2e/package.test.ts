@@ -27,7 +27,7 @@ async function run(
 /** Packs a copy of the checkout, which gets no `dist` folder by it, and installs the tarball somewhere else. */
 async function install(t: TestContext): Promise<string> {
   const copy = scratchFolder(t);
-  for (const name of ['package.json', 'LICENSE', 'src', 'tui', 'conf', 'init'])
+  for (const name of ['package.json', 'LICENSE', 'src', 'tui', 'conf'])
     cpSync(join(ROOT, name), join(copy, name), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   await run(t, 'npm', ['pack', '--pack-destination', copy], {}, copy);

@@ -120,12 +120,12 @@ test('reads the new process when a pid is used again', { timeout: 10_000 }, asyn
   const pool = new DescriptorPool(1);
   const file = new KernelFile(join(pid, 'stat'), pool);
   t.after(() => file.close());
-  for (let i = 0; i < 2; i += 1) assert.ok(read(file)?.startsWith(`${old.pid} (sleep)`));
+  for (let i = 0; i < 2; i += 1) assert.ok(read(file)?.startsWith(`${old.pid} (cat)`));
   rmSync(pid);
   symlinkSync(`/proc/${young.pid}`, pid);
-  assert.ok(read(file)?.startsWith(`${old.pid} (sleep)`), 'while the old process lives, its descriptor is its own');
+  assert.ok(read(file)?.startsWith(`${old.pid} (cat)`), 'while the old process lives, its descriptor is its own');
   await kill(old);
-  assert.ok(read(file)?.startsWith(`${young.pid} (sleep)`));
+  assert.ok(read(file)?.startsWith(`${young.pid} (cat)`));
   assert.equal(pool.kept, 1);
 });
 

@@ -2,11 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 
-/** A real process that does nothing until it is killed, at the latest when the test ends. */
-export async function sleeper(t: TestContext): Promise<ChildProcess & { pid: number }> {
-  const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
+/** A real process that has begun its work and waits for more until it is killed, at the latest when the test ends. */
+export async function sleeper(t: TestContext, program: 'cat' | 'tee' = 'cat'): Promise<ChildProcess & { pid: number }> {
+  const child = spawn(program, { stdio: ['pipe', 'pipe', 'ignore'] });
   t.after(() => child.kill('SIGKILL'));
-  await once(child, 'spawn');
+  child.stdin.on('error', () => undefined);
+  child.stdin.write('anybody there?');
+  await once(child.stdout, 'data');
   return child as ChildProcess & { pid: number };
 }
 
