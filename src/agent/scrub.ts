@@ -99,6 +99,8 @@ class Words {
 
   /** `--password=SECRET`, `--password SECRET`, `API_TOKEN=SECRET`. */
   #namedSecret(word: string): string | undefined {
+    // A password behind its letter, whatever the letters say together: `-pSECRET`.
+    if (/^-p[A-Z]/.test(word)) return this.#letterSecret(word);
     const [, dashes = '', name, value] = /^(-{0,2})([A-Za-z_][\w.-]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
     if (name === undefined) return undefined;
     const { words, pairs } = this.#habits;
@@ -135,7 +137,7 @@ function habitsOf(word: string): Habits | undefined {
 
 /** Long, and neither a port, an address, a path, letters, a word nor a setting: `-p2222`, `-pxvzf`, `-pidfile`, `-port=1`. */
 function looksSecret(text: string): boolean {
-  return text.length >= 6 && /[^\d:,.-]/.test(text) && /[^A-Za-z_.:,-]/.test(text) && !/^(?:[./]|[\w.-]*=)/.test(text);
+  return text.length >= 6 && /[^\d:,.-]/.test(text) && /[^a-z_.:,-]/.test(text) && !/^(?:[./]|[\w.-]*=)/.test(text);
 }
 
 function unquoted(text: string): string {
