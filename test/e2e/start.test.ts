@@ -34,8 +34,9 @@ describe('procmesh start --no-tui', { timeout: 60_000, concurrency: 2 }, () => {
     await watching.stdout.line((line) => hostsJson.safeParse(JSON.parse(line)).success);
     await watching.kill('SIGTERM');
 
-    const { code, stdout } = await started.kill('SIGTERM');
+    const { code, stdout, stderr } = await started.kill('SIGTERM');
     assert.deepEqual([code, stdout], [0, '']);
+    assert.match(stderr, /"signal":"SIGTERM".*"stopping"/);
     assert.deepEqual(parts.filter(isAlive), []);
     await assert.rejects(mesh.health());
   });
