@@ -75,7 +75,7 @@ const SECRET_COMMANDS: readonly (readonly string[])[] = [
   ['xfreerdp', '/u:a', '/p:§', '/v:h'],
   ['pt-online-schema-change', 'D=x,t=y,p=§,u=root'],
   ['mydumper', '-p', '§', '-t', '4'],
-  ['npm', 'config', 'set', '//registry.npmjs.org/:_authToken=§'],
+  ['npm', 'config', 'set', '//npm.example.net/:_authToken=§'],
   ['aws', 'configure', 'set', 'aws_secret_access_key', '§'],
   ['nmcli', 'd', 'wifi', 'connect', 'x', 'password', '§'],
   ['unknown', '-p§'],

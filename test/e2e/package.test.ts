@@ -27,8 +27,8 @@ async function run(
 /** Packs a copy of the checkout, which gets no `dist` folder by it, and installs the tarball somewhere else. */
 async function install(t: TestContext): Promise<string> {
   const copy = scratchFolder(t);
-  for (const name of ['package.json', 'LICENSE', 'src', 'tui', 'conf'])
-    cpSync(join(ROOT, name), join(copy, name), { recursive: true });
+  const ours = (path: string): boolean => !/\/(node_modules|dist|\.git)$|\.tgz$/.test(path);
+  cpSync(ROOT, copy, { recursive: true, filter: ours });
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   await run(t, 'npm', ['pack', '--pack-destination', copy], {}, copy);
   const tarball = readdirSync(copy).find((name) => name.endsWith('.tgz'));
