@@ -38,6 +38,8 @@ export class IntervalBuilder {
   #durationMs = 0;
   #samples = 0;
   #lastEndMs = 0;
+  /** By the wall clock. */
+  #startedAtMs = 0;
   #latest: Sample | undefined;
 
   constructor(identities: Identities, pageBytes: number) {
@@ -51,6 +53,7 @@ export class IntervalBuilder {
 
   add(sample: Sample): void {
     const { processes } = sample.snapshot;
+    if (this.#samples === 0) this.#startedAtMs = Math.round(sample.atMs - sample.durationMs);
     this.#samples += 1;
     this.#latest = sample;
     this.#host.add(sample.host, sample.durationMs);
@@ -83,7 +86,9 @@ export class IntervalBuilder {
 
   /** Intervals without a gap between them meet exactly, though samples come some milliseconds after the boundary. */
   #startOf(endMs: number): number {
-    const measured = Math.round(endMs - this.#durationMs);
+    const long = Math.round(endMs - this.#durationMs);
+    // Where the clock did not jump, its own word is the better one: the last sample comes some milliseconds after the end.
+    const measured = Math.abs(this.#startedAtMs - long) <= SEAM_MS ? this.#startedAtMs : long;
     const meets = Math.abs(measured - this.#lastEndMs) <= SEAM_MS;
     return Math.min(endMs - 1, meets ? this.#lastEndMs : measured);
   }
