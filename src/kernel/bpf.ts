@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { KernelError, type Libc, must } from './libc.ts';
 
 /** Commands and types of bpf(2), include/uapi/linux/bpf.h. */
@@ -9,6 +10,7 @@ const BPF_MAP_TYPE_HASH = 1;
 const BPF_PROG_TYPE_RAW_TRACEPOINT = 17;
 
 const LOG_BYTES = 65_536;
+const MAX_LOAD_TRIES = 10;
 
 /** A hash map that programs of the kernel add to and this process empties. */
 export class BpfMap {
@@ -78,7 +80,11 @@ export function attachRawTracepoint(libc: Libc, tracepoint: string, code: Buffer
   load.writeUInt32LE(1, 24);
   load.writeUInt32LE(LOG_BYTES, 28);
   load.writeBigUInt64LE(libc.address(log), 32);
-  const program = libc.bpf(BPF_PROG_LOAD, load);
+  let program = libc.bpf(BPF_PROG_LOAD, load);
+  // The verifier gives up with EAGAIN when a signal arrives meanwhile.
+  for (let tries = 1; program === -constants.errno.EAGAIN && tries < MAX_LOAD_TRIES; tries += 1) {
+    program = libc.bpf(BPF_PROG_LOAD, load);
+  }
   if (program < 0) throw new KernelError(`bpf(BPF_PROG_LOAD ${tracepoint})`, program, lastWords(log));
 
   const name = Buffer.from(`${tracepoint}\0`);

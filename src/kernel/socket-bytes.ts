@@ -1,4 +1,6 @@
+import { addressText } from './address.ts';
 import { attachRawTracepoint, BpfMap } from './bpf.ts';
+import type { EndpointBytes } from './endpoint.ts';
 import { KernelError, type Libc, must } from './libc.ts';
 import {
   DIRECTION_OFFSETS,
@@ -20,17 +22,7 @@ const LOOPBACK_ADDRESSES = [
   { family: AF_INET6, address: Buffer.from(`0a${'00'.repeat(22)}0100000000`, 'hex') },
 ];
 const PROBE_BYTES = 7;
-
-/** Bytes between one process and one service: a local port that is served, or a remote port that is used; the other is 0. */
-export interface EndpointBytes {
-  tgid: number;
-  localPort: number;
-  remotePort: number;
-  /** `10.0.0.7` or `2001:db8:0:0:0:0:0:1`; `0.0.0.0` or `0:0:0:0:0:0:0:0` of a socket without a fixed peer. */
-  remoteAddress: string;
-  outBytes: number;
-  inBytes: number;
-}
+const MAX_KNOWN_ADDRESSES = 16_384;
 
 /**
  * Counts the payload bytes that each process sends and receives through sockets: TCP, UDP and raw, IPv4 and IPv6, in
@@ -41,6 +33,11 @@ export class SocketBytes {
   readonly #processes: BpfMap;
   readonly #endpoints: BpfMap;
   readonly #links: number[] = [];
+  readonly #tgids: Uint32Array;
+  readonly #processWords: Uint32Array;
+  readonly #endpointKeys: Uint32Array;
+  readonly #endpointWords: Uint32Array;
+  readonly #addresses = new Map<number | string, string>();
   #processCount = 0;
   #endpointCount = 0;
 
@@ -53,6 +50,10 @@ export class SocketBytes {
     this.#libc = libc;
     this.#processes = new BpfMap(libc, PROCESS_MAP);
     this.#endpoints = new BpfMap(libc, ENDPOINT_MAP);
+    this.#tgids = words(this.#processes.keys);
+    this.#processWords = words(this.#processes.values);
+    this.#endpointKeys = words(this.#endpoints.keys);
+    this.#endpointWords = words(this.#endpoints.values);
     try {
       const maps = { processes: this.#processes.fd, endpoints: this.#endpoints.fd };
       this.#links.push(...attachRawTracepoint(libc, 'sock_send_length', socketProgram('out', maps, options)));
@@ -85,26 +86,43 @@ export class SocketBytes {
   }
 
   tgid(index: number): number {
-    return this.#processes.keys.readUInt32LE(index * PROCESS_MAP.keyBytes);
+    return this.#tgids[index] ?? 0;
   }
 
   bytes(index: number, scope: Scope, direction: Direction): number {
-    const at = index * PROCESS_MAP.valueBytes + SCOPE_OFFSETS[scope] + DIRECTION_OFFSETS[direction];
-    return readCount(this.#processes.values, at);
+    const at = (index * PROCESS_MAP.valueBytes + SCOPE_OFFSETS[scope] + DIRECTION_OFFSETS[direction]) / 4;
+    return count(this.#processWords, at);
   }
 
   endpoint(index: number): EndpointBytes {
-    const { keys, values } = this.#endpoints;
-    const key = index * ENDPOINT_MAP.keyBytes;
-    const value = index * ENDPOINT_MAP.valueBytes;
+    const key = (index * ENDPOINT_MAP.keyBytes) / 4;
+    const value = (index * ENDPOINT_MAP.valueBytes) / 4;
+    const ports = this.#endpointKeys[key + 1] ?? 0;
     return {
-      tgid: keys.readUInt32LE(key),
-      localPort: keys.readUInt16LE(key + 4),
-      remotePort: keys.readUInt16LE(key + 6),
-      remoteAddress: addressText(keys, key + 8),
-      outBytes: readCount(values, value + DIRECTION_OFFSETS.out),
-      inBytes: readCount(values, value + DIRECTION_OFFSETS.in),
+      pid: this.#endpointKeys[key] ?? 0,
+      localPort: ports & 0xffff,
+      remotePort: ports >>> 16,
+      remoteAddress: this.#addressText(key * 4 + 8),
+      outBytes: count(this.#endpointWords, value + DIRECTION_OFFSETS.out / 4),
+      inBytes: count(this.#endpointWords, value + DIRECTION_OFFSETS.in / 4),
     };
+  }
+
+  /** Peers come again and again. */
+  #addressText(at: number): string {
+    const { keys } = this.#endpoints;
+    const words = at / 4;
+    const isShort = this.#endpointKeys[words] === 0 && this.#endpointKeys[words + 1] === 0;
+    const key = isShort
+      ? (this.#endpointKeys[words + 3] ?? 0) + (this.#endpointKeys[words + 2] ?? 0) * 2 ** 32
+      : keys.toString('latin1', at, at + 16);
+    let text = this.#addresses.get(key);
+    if (text === undefined) {
+      if (this.#addresses.size >= MAX_KNOWN_ADDRESSES) this.#addresses.clear();
+      text = addressText(keys, at);
+      this.#addresses.set(key, text);
+    }
+    return text;
   }
 
   close(): void {
@@ -146,14 +164,13 @@ function sendToOneself(libc: Libc, family: number, address: Buffer): boolean {
   }
 }
 
-/** A u64 that stays below 2^53. */
-function readCount(bytes: Buffer, at: number): number {
-  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
+/** A u64 that stays below 2^53, from its two halves. */
+function count(words: Uint32Array, at: number): number {
+  const high = words[at + 1];
+  return (words[at] ?? 0) + (high === 0 || high === undefined ? 0 : high * 2 ** 32);
 }
 
-function addressText(bytes: Buffer, at: number): string {
-  const isMapped =
-    bytes.readUInt32BE(at) === 0 && bytes.readUInt32BE(at + 4) === 0 && bytes.readUInt32BE(at + 8) === 0xffff;
-  if (isMapped) return bytes.subarray(at + 12, at + 16).join('.');
-  return Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(at + index * 2).toString(16)).join(':');
+/** The same memory in words of the machine, which is little-endian as every one that Node.js runs on. */
+function words(bytes: Buffer): Uint32Array {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }

@@ -149,6 +149,12 @@ export function socketProgram(
     load('u16', 'r1', 'r10', sock + SOCK.num),
     load('u16', 'r2', 'r10', sock + SOCK.dport),
     fromNetwork16('r2'),
+    jumpIf('r1', '!=', 0, 'open'),
+    // What is still read of a connection that was closed: the kernel has forgotten its own port by then.
+    jumpIf('r2', '<', low, 'ports'),
+    jumpIf('r2', '>', high, 'ports'),
+    jump('server'),
+    label('open'),
     jumpIf('r1', '<', low, 'server'),
     jumpIf('r1', '>', high, 'server'),
     jumpIf('r2', '<', low, 'client'),
