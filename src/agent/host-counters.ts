@@ -21,6 +21,8 @@ export interface HostCounters {
   baseDisks: ReadonlySet<string>;
   /** Interfaces that count towards the host's total. */
   interfaces: InterfaceCounters[];
+  /** The loopback interface, where the kernel has one; each byte is counted both in and out. */
+  loopback: InterfaceCounters | undefined;
 }
 
 export class HostReader {
@@ -53,6 +55,7 @@ export class HostReader {
       disks,
       baseDisks: new Set(disks.filter(({ name }) => this.#isBase(name)).map(({ name }) => name)),
       interfaces: interfaces.filter(({ name }) => counted.has(name)),
+      loopback: interfaces.find(({ name }) => name === 'lo'),
     };
   }
 

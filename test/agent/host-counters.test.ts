@@ -13,7 +13,7 @@ test('reads every counter of the machine', (t) => {
   proc.write('uptime', '3539.81 6594.49\n');
   proc.write('loadavg', '1.14 0.58 0.35 2/120 10943\n');
   proc.write('diskstats', ' 254 0 vda 1 2 4 4 5 6 8 8 0 10 11\n 254 1 vda1 1 2 4 4 5 6 8 8 0 10 11\n');
-  proc.write('net/dev', `${NET_DEV_HEADER}    lo: 5 0 0 0 0 0 0 0 5 0\n  eth0: 7 0 0 0 0 0 0 0 9 0\n`);
+  proc.write('net/dev', `${NET_DEV_HEADER}    lo: 5 1 0 0 0 0 0 0 5 1\n  eth0: 7 2 0 0 0 0 0 0 9 3\n`);
   const counters = new HostReader(proc.procRoot, proc.sysRoot).read();
   assert.equal(counters.uptimeTicks, 353_981);
   assert.equal(counters.load1, 1.14);
@@ -24,7 +24,8 @@ test('reads every counter of the machine', (t) => {
     ['vda', 'vda1'],
   );
   assert.deepEqual(counters.baseDisks, new Set(['vda']));
-  assert.deepEqual(counters.interfaces, [{ name: 'eth0', inBytes: 7, outBytes: 9 }]);
+  assert.deepEqual(counters.interfaces, [{ name: 'eth0', inBytes: 7, inPackets: 2, outBytes: 9, outPackets: 3 }]);
+  assert.deepEqual(counters.loopback, { name: 'lo', inBytes: 5, inPackets: 1, outBytes: 5, outPackets: 1 });
 });
 
 test('counts an interface from the moment it comes', (t) => {
@@ -44,8 +45,8 @@ test('counts an interface from the moment it comes', (t) => {
 test('lives without disks, network and load', (t) => {
   const proc = new FakeProc(scratchFolder(t));
   proc.remove('net');
-  const { disks, interfaces, load1 } = new HostReader(proc.procRoot, proc.sysRoot).read();
-  assert.deepEqual([disks, interfaces, load1], [[], [], 0]);
+  const { disks, interfaces, loopback, load1 } = new HostReader(proc.procRoot, proc.sysRoot).read();
+  assert.deepEqual([disks, interfaces, loopback, load1], [[], [], undefined, 0]);
 });
 
 for (const file of ['stat', 'uptime', 'meminfo']) {
