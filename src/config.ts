@@ -26,6 +26,8 @@ export interface Config {
     readonly utilPercent: number;
     readonly top: number;
   };
+  /** Of one core, for an agent nobody looks at. */
+  readonly cpuBudgetPercent: number;
   readonly listen: { readonly host: string; readonly port: number };
 }
 
@@ -87,6 +89,9 @@ const KEYS = {
   SERVER: {
     listen: { default: '127.0.0.1:9300', schema: address },
   },
+  CLIENT: {
+    cpu_budget: { default: '1', schema: number(0.01, 1e6) },
+  },
 } as const;
 
 type Section = keyof typeof KEYS;
@@ -146,7 +151,7 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv): LoadedConfig {
   return { config: freeze(values as Values), warnings: [...unknownKeys(ini, file), ...unknownVariables(env)] };
 }
 
-function freeze({ global, RULE, SERVER }: Values): Config {
+function freeze({ global, RULE, SERVER, CLIENT }: Values): Config {
   return Object.freeze({
     version: global.version,
     intervalMs: Math.round(global.interval_time * 1000),
@@ -166,6 +171,7 @@ function freeze({ global, RULE, SERVER }: Values): Config {
       utilPercent: RULE.util,
       top: Math.round(RULE.top),
     }),
+    cpuBudgetPercent: CLIENT.cpu_budget,
     listen: Object.freeze(SERVER.listen),
   });
 }

@@ -31,6 +31,7 @@ const DEFAULTS: Omit<Config, 'dataDir'> = {
     utilPercent: 50,
     top: 5,
   },
+  cpuBudgetPercent: 1,
   listen: { host: '127.0.0.1', port: 9300 },
 };
 
@@ -48,6 +49,7 @@ const NUMBERS: [section: string, key: string, min: number, max: number][] = [
   ['RULE', 'avgqu', 0, 1e6],
   ['RULE', 'util', 0, 100],
   ['RULE', 'top', 0, 1_000],
+  ['CLIENT', 'cpu_budget', 0.01, 1e6],
 ];
 
 function written(t: TestContext, text: string): string {
@@ -85,10 +87,10 @@ describe('conf/config.ini', () => {
   });
 
   it('has every setting there is', () => {
-    const { global, RULE, SERVER, ...more } = parse(readFileSync(SHIPPED, 'utf8'));
+    const { global, RULE, SERVER, CLIENT, ...more } = parse(readFileSync(SHIPPED, 'utf8'));
     const texts = ['global.version', 'global.log_file', 'global.mount_part', 'global.data_dir', 'SERVER.listen'];
     assert.deepEqual(
-      Object.entries({ global, RULE, SERVER })
+      Object.entries({ global, RULE, SERVER, CLIENT })
         .flatMap(([section, keys]) => Object.keys(keys).map((key) => `${section}.${key}`))
         .toSorted(),
       [...NUMBERS.map(([section, key]) => `${section}.${key}`), ...texts].toSorted(),
@@ -119,7 +121,9 @@ avgqu = 0.5
 util = 90
 top = 0
 [SERVER]
-listen = 9301`;
+listen = 9301
+[CLIENT]
+cpu_budget = 0.5`;
     assert.deepEqual(load(t, text), {
       config: {
         version: '1.2.3',
@@ -140,6 +144,7 @@ listen = 9301`;
           utilPercent: 90,
           top: 0,
         },
+        cpuBudgetPercent: 0.5,
         listen: { host: '127.0.0.1', port: 9301 },
       },
       warnings: [],

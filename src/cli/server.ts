@@ -63,6 +63,6 @@ function reread(options: { config: string }, server: Server, logger: Logger): vo
 }
 
 function settingsOf(config: Config): Settings {
-  const { intervalMs, sampleMs, heartbeatMs, mounts, rules } = config;
-  return { intervalMs, sampleMs, heartbeatMs, mounts: [...mounts], rules };
+  const { intervalMs, sampleMs, heartbeatMs, cpuBudgetPercent, mounts, rules } = config;
+  return { intervalMs, sampleMs, heartbeatMs, cpuBudgetPercent, mounts: [...mounts], rules };
 }

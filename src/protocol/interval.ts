@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { metricMaximaSchema, metricsSchema } from './metric.ts';
-import { hostUsageSchema, identitySchema } from './row.ts';
+import { endpointSchema, hostUsageSchema, identitySchema, networkInterfaceSchema } from './row.ts';
 
 const name = z.string().check(z.maxLength(255));
 const figure = z.number().check(z.minimum(0));
@@ -28,6 +28,23 @@ export const intervalProcessSchema = z.object({
   ...metricMaximaSchema.shape,
 });
 export type IntervalProcess = z.infer<typeof intervalProcessSchema>;
+
+/** An interface that counts for the host, averaged over the interval. */
+export const intervalInterfaceSchema = z.object({
+  ...networkInterfaceSchema.shape,
+  inBytesPerSecMax: figure,
+  outBytesPerSecMax: figure,
+});
+export type IntervalInterface = z.infer<typeof intervalInterfaceSchema>;
+
+/** Bytes between an instance and one endpoint: over the threshold, or among the largest. */
+export const intervalEndpointSchema = z.object({
+  instance: name,
+  ...endpointSchema.shape,
+  inBytesPerSecMax: figure,
+  outBytesPerSecMax: figure,
+});
+export type IntervalEndpoint = z.infer<typeof intervalEndpointSchema>;
 
 /** The maxima of an interval's samples, beside the averages in its `host`. */
 export const hostMaximaSchema = z.pick(hostUsageSchema, {
@@ -59,6 +76,8 @@ export const intervalSchema = z
     hostMax: hostMaximaSchema,
     disks: z.array(diskSchema).check(z.maxLength(1_000)),
     processes: z.array(intervalProcessSchema).check(z.maxLength(10_000)),
+    interfaces: z.optional(z.array(intervalInterfaceSchema).check(z.maxLength(64))),
+    endpoints: z.optional(z.array(intervalEndpointSchema).check(z.maxLength(1_000))),
   })
   .check(z.refine(({ startMs, endMs }) => startMs < endMs, 'it must end after its start'));
 export type Interval = z.infer<typeof intervalSchema>;

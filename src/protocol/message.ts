@@ -8,6 +8,8 @@ import {
   hostRowSchema,
   hostTotalSchema,
   hostUsageSchema,
+  netSourceSchema,
+  networkSchema,
   processRowSchema,
 } from './row.ts';
 
@@ -42,6 +44,8 @@ export const settingsSchema = z.object({
   intervalMs: z.int().check(z.minimum(1_000)),
   sampleMs: z.int().check(z.minimum(100)),
   heartbeatMs: z.int().check(z.minimum(100)),
+  /** Of one core, that the agent may use while nobody looks; it then samples less often. Absent: no limit. */
+  cpuBudgetPercent: z.optional(z.number().check(z.minimum(0))),
   /** Mount points to report; empty: every real file system. */
   mounts: z.array(z.string()),
   rules: rulesSchema,
@@ -63,7 +67,8 @@ export const beatSchema = z.object({
   usage: hostUsageSchema,
   culprits: culpritsSchema,
   agent: footprintSchema,
-  netSource: z.optional(z.enum(['bpf', 'sockets'])),
+  netSource: z.optional(netSourceSchema),
+  network: z.optional(networkSchema),
   /** What the agent cannot do here, in plain words. */
   message: z.optional(z.string().check(z.maxLength(500))),
 });

@@ -22,6 +22,8 @@ export const querySchema = z.object({
   /** Largest first. */
   sort: z.enum(SORT_NAMES as [SortName, ...SortName[]]),
   limit: z.int().check(z.minimum(1), z.maximum(MAX_LIMIT)),
+  /** Live and without `groupBy`: rows carry memory shares, open files, endpoints and the like, see `detailsSchema`. */
+  details: z.optional(z.boolean()),
   /** Epoch ms. */
   atMs: z.optional(z.int().check(z.minimum(0))),
   /** Up to `atMs`, this much history is averaged; without it the one interval that holds `atMs`. */

@@ -4,6 +4,7 @@ import { flowsSchema, metricMaximaSchema, metricsSchema } from './metric.ts';
 const name = z.string().check(z.maxLength(255));
 const bytes = z.number().check(z.minimum(0));
 const percent = z.number().check(z.minimum(0));
+const port = z.int().check(z.minimum(0), z.maximum(65535));
 const isoTime = z.iso.datetime();
 
 /** Longest command line that leaves a host, in UTF-16 code units, after secrets were scrubbed. */
@@ -22,7 +23,7 @@ export const identitySchema = z.object({
   unit: z.optional(name),
   container: z.optional(name),
   /** TCP ports the instance listens on, ascending. */
-  ports: z.array(z.int().check(z.minimum(0), z.maximum(65535))).check(z.maxLength(64)),
+  ports: z.array(port).check(z.maxLength(64)),
   /** One letter, proc_pid_stat(5). */
   state: z.string().check(z.maxLength(2)),
   threads: z.int().check(z.minimum(0)),
@@ -31,12 +32,51 @@ export const identitySchema = z.object({
 });
 export type Identity = z.infer<typeof identitySchema>;
 
+/** One local port that is served, or one remote port that is used, and who is at the other end. */
+export const endpointSchema = z.object({
+  /** Absent of a client's, which was given to it just for the moment. */
+  localPort: z.optional(port),
+  /** Absent of a peer's that was given to it just for the moment, and of sockets without a fixed peer. */
+  remotePort: z.optional(port),
+  /** `10.0.0.7`, `2001:db8::7`; `0.0.0.0` or `::` of sockets without a fixed peer. */
+  remoteAddress: z.string().check(z.maxLength(45)),
+  inBytesPerSec: bytes,
+  outBytesPerSec: bytes,
+});
+export type Endpoint = z.infer<typeof endpointSchema>;
+
+/** Short-lived processes of one name, charged to the process that started them. */
+export const endedChildrenSchema = z.object({
+  comm: name,
+  count: z.int().check(z.minimum(1)),
+  cpuPercent: percent,
+});
+export type EndedChildren = z.infer<typeof endedChildrenSchema>;
+
+/** What is read only of a process that somebody looks at, or comes with the live sample alone. Absent = not known. */
+export const detailsSchema = z.object({
+  /** Moved within this machine; not part of the network figures. */
+  loopbackInBytesPerSec: z.optional(bytes),
+  loopbackOutBytesPerSec: z.optional(bytes),
+  /** Memory with each shared page divided by the number of its users: what forked workers really take. */
+  pssBytes: z.optional(bytes),
+  openFiles: z.optional(z.int().check(z.minimum(0))),
+  /** Time its threads were ready to run and had to wait for a CPU; 100 = one thread waiting all the time. */
+  cpuWaitPercent: z.optional(percent),
+  /** The largest, by bytes of both directions. */
+  endpoints: z.optional(z.array(endpointSchema).check(z.maxLength(20))),
+  /** Those that used most CPU time. */
+  endedChildren: z.optional(z.array(endedChildrenSchema).check(z.maxLength(5))),
+});
+export type Details = z.infer<typeof detailsSchema>;
+
 /** One process of one host, now (from live state) or then (an interval's average, with the maxima beside it). */
 export const processRowSchema = z.object({
   host: name,
   ...identitySchema.shape,
   ...metricsSchema.shape,
   ...metricMaximaSchema.shape,
+  ...detailsSchema.shape,
 });
 export type ProcessRow = z.infer<typeof processRowSchema>;
 
@@ -85,8 +125,38 @@ export const hostUsageSchema = z.object({
 export type HostUsage = z.infer<typeof hostUsageSchema>;
 
 /** The agent's own cost, measured by itself. */
-export const footprintSchema = z.object({ cpuPercent: percent, rssBytes: bytes });
+export const footprintSchema = z.object({
+  cpuPercent: percent,
+  rssBytes: bytes,
+  /** Time between two samples: longer than asked for where the CPU budget would be exceeded and nobody looks. */
+  sampleMs: z.optional(z.int().check(z.minimum(1))),
+});
 export type Footprint = z.infer<typeof footprintSchema>;
+
+/** A network interface that counts for the host. */
+export const networkInterfaceSchema = z.object({
+  name,
+  /** Of each direction; absent where the link is down or virtual. */
+  speedBitsPerSec: z.optional(z.number().check(z.minimum(0))),
+  inBytesPerSec: bytes,
+  outBytesPerSec: bytes,
+});
+export type NetworkInterface = z.infer<typeof networkInterfaceSchema>;
+
+/** What stands behind the host's network figures. */
+export const networkSchema = z.object({
+  interfaces: z.array(networkInterfaceSchema).check(z.maxLength(64)),
+  /** Headers of packets, estimated; they are part of what is unattributed. */
+  overheadInBytesPerSec: bytes,
+  overheadOutBytesPerSec: bytes,
+  /** Moved within this machine; not part of the network figures. */
+  loopbackBytesPerSec: bytes,
+});
+export type Network = z.infer<typeof networkSchema>;
+
+/** Where figures of processes' network come from: programs in the kernel, or the counters of TCP sockets. */
+export const netSourceSchema = z.enum(['bpf', 'sockets']);
+export type NetSource = z.infer<typeof netSourceSchema>;
 
 /** The largest processes of each resource, largest first: what a host view shows without asking for a process table. */
 export const culpritSchema = z.object({
@@ -115,7 +185,8 @@ export const hostRowSchema = z.object({
   server: z.optional(name),
   lastSeenAt: z.optional(isoTime),
   ...z.partial(hostUsageSchema).shape,
-  netSource: z.optional(z.enum(['bpf', 'sockets'])),
+  netSource: z.optional(netSourceSchema),
+  network: z.optional(networkSchema),
   agent: z.optional(footprintSchema),
   culprits: z.optional(culpritsSchema),
   message: z.optional(z.string().check(z.maxLength(500))),

@@ -117,7 +117,8 @@ export class Registry extends EventEmitter<RegistryEvents> {
     const state = this.#hosts.get(host);
     if (state === undefined) return undefined;
     const { beat, connection } = state;
-    const late = performance.now() - state.lastBeatAt > LATE_PERIODS * this.#sampleMs;
+    const late =
+      performance.now() - state.lastBeatAt > LATE_PERIODS * Math.max(this.#sampleMs, beat?.agent.sampleMs ?? 0);
     const row: HostRow = { host, status: connection === undefined ? 'offline' : late ? 'late' : 'online' };
     if (state.version !== undefined) row.version = state.version;
     if (connection !== undefined) row.server = this.#serverName;
@@ -126,6 +127,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     if (beat !== undefined && connection !== undefined) {
       Object.assign(row, beat.usage, { agent: beat.agent, culprits: beat.culprits });
       if (beat.netSource !== undefined) row.netSource = beat.netSource;
+      if (beat.network !== undefined) row.network = beat.network;
     }
     const message = connection === undefined ? state.message : beat?.message;
     if (message !== undefined) row.message = message;

@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Disk, HostMaxima, Interval, IntervalProcess } from '../protocol/interval.ts';
+import type {
+  Disk,
+  HostMaxima,
+  Interval,
+  IntervalEndpoint,
+  IntervalInterface,
+  IntervalProcess,
+} from '../protocol/interval.ts';
 import { type Flows, type MaxName, METRICS } from '../protocol/metric.ts';
 import type { HostTotal, ProcessRow } from '../protocol/row.ts';
 import type { HostHistory } from './store.ts';
@@ -34,6 +41,30 @@ export function diskUtilFields(rshost: string, a_time: number, disk: Disk): Fiel
   };
   if (Object.values(counters).every((value) => value === null)) return undefined;
   return { rshost, a_time, device: disk.device, ...counters };
+}
+
+/** `NET_INFO`. */
+export function netFields(rshost: string, a_time: number, card: IntervalInterface): Fields {
+  const { name, speedBitsPerSec = null } = card;
+  return { rshost, a_time, interface: name, speed_bits_per_sec: speedBitsPerSec, ...netFigures(card) };
+}
+
+/** `PORT_NET_INFO`. */
+export function portNetFields(rshost: string, a_time: number, endpoint: IntervalEndpoint): Fields {
+  const { instance, localPort = 0, remoteAddress, remotePort = 0 } = endpoint;
+  return {
+    ...{ rshost, a_time, instance, local_port: localPort, remote_address: remoteAddress, remote_port: remotePort },
+    ...netFigures(endpoint),
+  };
+}
+
+function netFigures(of: IntervalInterface | IntervalEndpoint): Fields {
+  return {
+    in_bytes_per_sec: of.inBytesPerSec,
+    in_bytes_per_sec_max: of.inBytesPerSecMax,
+    out_bytes_per_sec: of.outBytesPerSec,
+    out_bytes_per_sec_max: of.outBytesPerSecMax,
+  };
 }
 
 /** `PROCESS_INFO`; `md5_str` is the hash of all the rest but the time. */

@@ -3,6 +3,8 @@ import {
   diskInfoFields,
   diskUtilFields,
   hostInfoFields,
+  netFields,
+  portNetFields,
   processInfoFields,
   processIoFields,
   startedMs,
@@ -17,6 +19,8 @@ import {
   FORGET_SLACK_MS,
   HOST_INFO,
   INTERVAL_PARTS,
+  NET_INFO,
+  PORT_NET_INFO,
   PROCESS_INFO,
   PROCESS_IO_INFO,
   type Table,
@@ -26,7 +30,7 @@ import {
 export class SqliteWriter {
   readonly #db: DatabaseSync;
   readonly #insertHost: Insert;
-  readonly #insertParts: { process: Insert; disk: Insert; diskUtil: Insert };
+  readonly #insertParts: { process: Insert; disk: Insert; diskUtil: Insert; net: Insert; portNet: Insert };
   readonly #insertNames: Insert;
   readonly #knownHosts: StatementSync;
   readonly #oldest: StatementSync;
@@ -41,6 +45,8 @@ export class SqliteWriter {
       process: insert(db, PROCESS_IO_INFO),
       disk: insert(db, DISK_INFO),
       diskUtil: insert(db, DISK_UTIL_QU_INFO),
+      net: insert(db, NET_INFO),
+      portNet: insert(db, PORT_NET_INFO),
     };
     this.#insertNames = insert(
       db,
@@ -96,6 +102,8 @@ export class SqliteWriter {
       const util = diskUtilFields(host, endMs, disk);
       if (util !== undefined) this.#insertParts.diskUtil(util);
     }
+    for (const card of interval.interfaces ?? []) this.#insertParts.net(netFields(host, endMs, card));
+    for (const endpoint of interval.endpoints ?? []) this.#insertParts.portNet(portNetFields(host, endMs, endpoint));
   }
 }
 

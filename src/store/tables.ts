@@ -105,6 +105,41 @@ export const DISK_UTIL_QU_INFO: Table = {
   key: ['rshost', 'a_time', 'device'],
 };
 
+const NET_FIGURES = ['in_bytes_per_sec', 'in_bytes_per_sec_max', 'out_bytes_per_sec', 'out_bytes_per_sec_max'].map(
+  (column) => ({ column }),
+);
+
+/** One row per interface that counts for the host. */
+export const NET_INFO: Table = {
+  name: 'tb_monitor_net_info',
+  columns: [
+    host,
+    time,
+    { name: 'interface', kind: 'name' },
+    { name: 'speed_bits_per_sec', kind: 'figure', optional: true },
+    ...figures(NET_FIGURES),
+  ],
+  key: ['rshost', 'a_time', 'interface'],
+};
+
+/**
+ * One row per instance and local port that it serves, or remote port that it uses, and address at the other end. The port
+ * that was given to one side just for the moment is 0.
+ */
+export const PORT_NET_INFO: Table = {
+  name: 'tb_monitor_port_net_info',
+  columns: [
+    host,
+    time,
+    { name: 'instance', kind: 'name' },
+    { name: 'local_port', kind: 'whole' },
+    { name: 'remote_address', kind: 'name' },
+    { name: 'remote_port', kind: 'whole' },
+    ...figures(NET_FIGURES),
+  ],
+  key: ['rshost', 'a_time', 'instance', 'local_port', 'remote_address', 'remote_port'],
+};
+
 /** What a process is called, kept once for all intervals that record it. */
 export const PROCESS_INFO: Table = {
   name: 'tb_monitor_process_info',
@@ -156,12 +191,20 @@ export const TABLES: readonly Table[] = [
   HOST_INFO,
   DISK_INFO,
   DISK_UTIL_QU_INFO,
+  NET_INFO,
+  PORT_NET_INFO,
   PROCESS_INFO,
   PROCESS_IO_INFO,
 ];
 
 /** Tables that hold parts of an interval beside its row in `HOST_INFO`. */
-export const INTERVAL_PARTS: readonly Table[] = [PROCESS_IO_INFO, DISK_INFO, DISK_UTIL_QU_INFO];
+export const INTERVAL_PARTS: readonly Table[] = [
+  PROCESS_IO_INFO,
+  DISK_INFO,
+  DISK_UTIL_QU_INFO,
+  NET_INFO,
+  PORT_NET_INFO,
+];
 
 /** `cpuPercent` → `cpu_percent`. */
 function snakeCase(name: string): string {

@@ -38,6 +38,7 @@ describe('a running server', { timeout: 60_000 }, () => {
       intervalMs: 30_000,
       sampleMs: 2_000,
       heartbeatMs: 3_000,
+      cpuBudgetPercent: 1,
       mounts: [],
       rules: {
         cpuPercent: 200,

@@ -36,6 +36,8 @@ describe('sqlite schema', () => {
         'tb_monitor_disk_util_qu_info',
         'tb_monitor_host_config',
         'tb_monitor_host_info',
+        'tb_monitor_net_info',
+        'tb_monitor_port_net_info',
         'tb_monitor_process_info',
         'tb_monitor_process_io_info',
         'tb_monitor_version',
@@ -89,6 +91,41 @@ describe('sqlite schema', () => {
       ]),
       [['a', T0, 'vda', 99, null]],
     );
+  });
+
+  it('keeps a row per interface and per endpoint, and prunes them with their interval', () => {
+    const rates = { inBytesPerSec: 1, inBytesPerSecMax: 2, outBytesPerSec: 3, outBytesPerSecMax: 4 };
+    const inColumns = Object.fromEntries(
+      ['in_bytes_per_sec', 'in_bytes_per_sec_max', 'out_bytes_per_sec', 'out_bytes_per_sec_max'].map((name, index) => [
+        name,
+        index + 1,
+      ]),
+    );
+    const served = { instance: 'mysqld:3306', localPort: 3306, remoteAddress: '10.0.0.7', ...rates };
+    const used = { instance: 'mysqld:3306', remotePort: 53, remoteAddress: '2001:db8::1', ...rates };
+    const writer = new SqliteWriter(db);
+    const interfaces = [
+      { name: 'eth0', speedBitsPerSec: 1e9, ...rates },
+      { name: 'tun0', ...rates },
+    ];
+    writer.write([{ host: 'a', interval: interval(0, { interfaces, endpoints: [served, used, used] }) }]);
+    const rows = (table: string): unknown[] =>
+      db
+        .prepare(`SELECT * FROM ${table}`)
+        .all()
+        .map((row) => ({ ...row }));
+    const key = { rshost: 'a', a_time: T0 };
+    assert.deepEqual(rows('tb_monitor_net_info'), [
+      { ...key, interface: 'eth0', speed_bits_per_sec: 1e9, ...inColumns },
+      { ...key, interface: 'tun0', speed_bits_per_sec: null, ...inColumns },
+    ]);
+    const instance = 'mysqld:3306';
+    assert.deepEqual(rows('tb_monitor_port_net_info'), [
+      { ...key, instance, local_port: 0, remote_address: '2001:db8::1', remote_port: 53, ...inColumns },
+      { ...key, instance, local_port: 3306, remote_address: '10.0.0.7', remote_port: 0, ...inColumns },
+    ]);
+    writer.prune(T0 + 1, 1_000);
+    assert.deepEqual([...rows('tb_monitor_net_info'), ...rows('tb_monitor_port_net_info')], []);
   });
 
   it('keeps the lowest listening port as rsport', () => {
