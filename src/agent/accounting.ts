@@ -2,6 +2,7 @@ import type { DiskCounters } from '../procfs/diskstats.ts';
 import type { HostUsage } from '../protocol/row.ts';
 import type { Usage } from './attribution.ts';
 import type { HostCounters } from './host-counters.ts';
+import type { NetworkAccounts } from './network-accounting.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What accounting remembers from one window to the next. */
@@ -31,12 +32,12 @@ export function openLedger(first: Snapshot): Ledger {
 export function account(
   previous: Snapshot,
   current: Snapshot,
-  raw: ReadonlyMap<number, Usage>,
+  attributed: { usage: ReadonlyMap<number, Usage>; network: Pick<NetworkAccounts, 'in' | 'out'> },
   ledger: Ledger,
 ): Accounts {
   const seconds = (current.monotonicMs - previous.monotonicMs) / 1000;
   const busy = busyTicks(previous.host, current.host, seconds);
-  const cpu = fitToTruth(raw, ledger.deferredTicks, current.processes, busy.usedTicks);
+  const cpu = fitToTruth(attributed.usage, ledger.deferredTicks, current.processes, busy.usedTicks);
   const { usage } = cpu;
   let readBytes = 0;
   let writeBytes = 0;
@@ -47,7 +48,7 @@ export function account(
   const device = diskWindow(previous.host, current.host, seconds);
   const writes = matchWrites(writeBytes, device.writeBytes, ledger.unwrittenBytes, current.host.memory.unwrittenBytes);
   const unreadBytes = Math.max(0, device.readBytes - readBytes);
-  const net = netWindow(previous.host, current.host);
+  const { network } = attributed;
   const { memory } = current.host;
   const host: HostUsage = {
     cores: current.host.cpu.cores,
@@ -63,15 +64,15 @@ export function account(
     deviceWriteBytesPerSec: device.writeBytes / seconds,
     diskUtilPercent: device.utilPercent,
     diskQueue: device.queue,
-    netInBytesPerSec: net.inBytes / seconds,
-    netOutBytesPerSec: net.outBytes / seconds,
+    netInBytesPerSec: network.in.bytes / seconds,
+    netOutBytesPerSec: network.out.bytes / seconds,
     processes: current.processes.size,
     unattributed: {
       cpuPercent: cpu.restTicks / seconds,
       readBytesPerSec: unreadBytes / seconds,
       writeBytesPerSec: writes.unattributedBytes / seconds,
-      netInBytesPerSec: net.inBytes / seconds,
-      netOutBytesPerSec: net.outBytes / seconds,
+      netInBytesPerSec: network.in.unattributedBytes / seconds,
+      netOutBytesPerSec: network.out.unattributedBytes / seconds,
     },
   };
   return { host, usage, ledger: { deferredTicks: cpu.deferredTicks, unwrittenBytes: writes.unwrittenBytes } };
@@ -92,8 +93,10 @@ function busyTicks(before: HostCounters, now: HostCounters, seconds: number) {
 }
 
 /**
- * Processes are read a moment after the host and in whole ticks, so their sum can come out above the truth. All are then
- * scaled down to it, and what was cut off is charged in the next window: late by one sample, but not lost.
+ * Processes are read a moment after the host and in whole ticks, so their sum can come out above the truth. The living are
+ * then scaled down to it, and what was cut off is charged in the next window: late by one sample, but not lost. Those
+ * that ended have no next window and are charged in full. Only where they alone are over the truth are they scaled too,
+ * and what is cut off them is, like what waited for a process that ended, unattributed in the next window.
  */
 function fitToTruth(
   raw: ReadonlyMap<number, Usage>,
@@ -103,10 +106,12 @@ function fitToTruth(
 ) {
   const usage = new Map<number, Usage>();
   let sum = 0;
+  let endedTicks = 0;
   for (const [pid, used] of raw) {
     const cpuTicks = used.cpuTicks + (deferred.get(pid) ?? 0);
     usage.set(pid, { ...used, cpuTicks });
     sum += cpuTicks;
+    if (!alive.has(pid)) endedTicks += cpuTicks;
   }
   for (const [pid, cpuTicks] of deferred) {
     if (usage.has(pid) || !alive.has(pid)) continue;
@@ -115,10 +120,13 @@ function fitToTruth(
   }
   const deferredTicks = new Map<number, number>();
   if (sum <= truthTicks) return { usage, deferredTicks, restTicks: truthTicks - sum };
-  const share = truthTicks / sum;
+  const endedShare = endedTicks > truthTicks ? truthTicks / endedTicks : 1;
+  const livingShare = sum > endedTicks ? Math.max(0, truthTicks - endedTicks) / (sum - endedTicks) : 0;
   for (const [pid, used] of usage) {
+    const isAlive = alive.has(pid);
+    const share = isAlive ? livingShare : endedShare;
     const cut = Math.min(used.cpuTicks * (1 - share), raw.get(pid)?.cpuTicks ?? 0);
-    if (cut > 0) deferredTicks.set(pid, cut);
+    if (cut > 0 && isAlive) deferredTicks.set(pid, cut);
     used.cpuTicks *= share;
   }
   return { usage, deferredTicks, restTicks: 0 };
@@ -158,15 +166,6 @@ export function diskLoad(
     utilPercent: Math.min(100, 100 * rate(now.busyMs - before.busyMs)),
     queue: rate(now.queueMs - before.queueMs),
   };
-}
-
-function netWindow(before: HostCounters, now: HostCounters) {
-  const window = { inBytes: 0, outBytes: 0 };
-  for (const [card, earlier] of pairs(before.interfaces, now.interfaces)) {
-    window.inBytes += Math.max(0, card.inBytes - earlier.inBytes);
-    window.outBytes += Math.max(0, card.outBytes - earlier.outBytes);
-  }
-  return window;
 }
 
 /** Devices that were there at both moments; one that came in between has no earlier count to start from. */

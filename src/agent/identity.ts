@@ -41,9 +41,12 @@ export interface IdentityOptions {
 export class Identities {
   readonly #procRoot: string;
   readonly #users: Users;
-  readonly #listeners: Listeners;
+  /** Who listens where, kept up to date with every snapshot. */
+  readonly listeners: Listeners;
   readonly #text = new KernelText();
   readonly #programs = new Map<number, Program>();
+  /** Of processes that were in the snapshot before and are no more. */
+  #vanished = new Map<number, Program>();
   readonly #isFork = (child: ProcessCounters, parent: ProcessCounters): boolean => {
     const nowMs = this.#snapshot?.wallMs ?? 0;
     const own = this.#program(child, nowMs).stackStart;
@@ -55,19 +58,22 @@ export class Identities {
   constructor(options: IdentityOptions) {
     this.#procRoot = options.procRoot;
     this.#users = new Users(options.passwdPath);
-    this.#listeners = new Listeners(options.procRoot, options.ownPid, this.#isFork);
+    this.listeners = new Listeners(options.procRoot, options.ownPid, this.#isFork);
   }
 
   /** To be called once per snapshot, before `of` is asked about its processes. */
   update(snapshot: Snapshot): void {
     this.#snapshot = snapshot;
+    this.#vanished = new Map();
     for (const [pid, program] of this.#programs) {
-      if (snapshot.processes.get(pid)?.startTicks !== program.startTicks) this.#programs.delete(pid);
+      if (snapshot.processes.get(pid)?.startTicks === program.startTicks) continue;
+      this.#programs.delete(pid);
+      this.#vanished.set(pid, program);
     }
-    this.#listeners.refresh(snapshot.processes);
+    this.listeners.refresh(snapshot.processes);
   }
 
-  /** @param process one of the snapshot given last. */
+  /** @param process one of the snapshot given last, or one that ended since the snapshot before, in state X. */
   of(process: ProcessCounters): Identity {
     const snapshot = this.#snapshot;
     if (snapshot === undefined) throw new Error('identities are asked for before the first snapshot');
@@ -118,14 +124,19 @@ export class Identities {
   }
 
   #portsOf(process: ProcessCounters): number[] {
-    return this.#listeners.portsOf(leaderOf(process, this.#snapshot?.processes ?? new Map(), this.#isFork).pid);
+    return this.listeners.portsOf(leaderOf(process, this.#snapshot?.processes ?? new Map(), this.#isFork).pid);
   }
 
   #program(process: ProcessCounters, nowMs: number): Program {
+    // The files of a process that ended are gone, and another may have its pid by now: what was known of it is all.
+    if (process.state === 'X') {
+      const known = this.#vanished.get(process.pid);
+      return known?.startTicks === process.startTicks ? known : unknownProgram(process);
+    }
     const known = this.#programs.get(process.pid);
     const same = known?.startTicks === process.startTicks && known.comm === process.comm;
     if (known !== undefined && same && Math.abs(nowMs - known.readAtMs) < REREAD_MS) return known;
-    if (!same) this.#listeners.noticeNamespace(process.pid);
+    if (!same) this.listeners.noticeNamespace(process.pid);
     const program = this.#read(process, nowMs);
     if (known !== undefined && same && program.args.length === 0) {
       // A process that has just ended has no command line any more; what was known of it still holds.
@@ -165,6 +176,10 @@ export class Identities {
   #optional(path: string): string {
     return readWhole(path, this.#text) === undefined ? this.#text.toString() : '';
   }
+}
+
+function unknownProgram({ startTicks, comm }: ProcessCounters): Program {
+  return { startTicks, comm, readAtMs: 0, args: [], cmdline: '', user: '?', stackStart: undefined };
 }
 
 /** Shortens a command line that is too long between two words: half a word may not look like the secret it holds. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Accounts, account, diskLoad, type Ledger, openLedger } from '../../src/agent/accounting.ts';
 import type { Usage } from '../../src/agent/attribution.ts';
+import { accountNetwork } from '../../src/agent/network-accounting.ts';
 import { seededRandom } from './process-tree.ts';
 import { deepFreeze, type HostFields, snapshot } from './snapshots.ts';
 
@@ -9,6 +10,14 @@ type Raw = Record<number, Partial<Usage>>;
 
 const EMPTY: Ledger = deepFreeze({ deferredTicks: new Map(), unwrittenBytes: 0 });
 const DISK = { device: '254:0', name: 'vda', readBytes: 0, writeBytes: 0, busyMs: 0, queueMs: 0 };
+
+const card = (name: string, inBytes: number, outBytes: number) => ({
+  name,
+  inBytes,
+  inPackets: 0,
+  outBytes,
+  outPackets: 0,
+});
 
 /** The host's side of a snapshot with one disk. */
 function disk(fields: Partial<typeof DISK>, kernelUnwritten = 1e12): HostFields {
@@ -24,7 +33,9 @@ function window(raw: Raw, before: HostFields, now: HostFields, ledger = EMPTY, s
     { cpuTicks: 0, readBytes: 0, writeBytes: 0, ...usage },
   ]);
   const usage = deepFreeze(new Map(full));
-  return account(snapshot(0, processes, before), snapshot(seconds, processes, now), usage, deepFreeze(ledger));
+  const [previous, current] = [snapshot(0, processes, before), snapshot(seconds, processes, now)];
+  const network = accountNetwork(previous.host, current.host, undefined, () => undefined);
+  return account(previous, current, { usage, network }, deepFreeze(ledger));
 }
 
 function ticks({ usage }: Accounts): Record<number, number> {
@@ -83,6 +94,28 @@ test('does not defer a tick twice', () => {
   const second = window({}, {}, { idleTicks: 180 }, first.ledger);
   assert.deepEqual(ticks(second), { 10: 20 });
   assert.deepEqual(ticks(window({}, {}, {}, second.ledger)), {});
+});
+
+test('charges who ended in full and lets the living wait, as who ended has no next window', () => {
+  const first = window({ 10: { cpuTicks: 90 }, 12: { cpuTicks: 40 } }, {}, { idleTicks: 100 });
+  assert.deepEqual(ticks(first), { 10: 60, 12: 40 });
+  assert.deepEqual(ticks(window({}, {}, {}, first.ledger)), { 10: 30 });
+});
+
+test('scales who ended too where they alone are over the truth, and defers nothing for them', () => {
+  const { host, ledger, ...accounts } = window(
+    { 10: { cpuTicks: 20 }, 12: { cpuTicks: 100 }, 13: { cpuTicks: 300 }, 14: { readBytes: 5 } },
+    {},
+    { idleTicks: 100 },
+  );
+  assert.deepEqual(ticks({ host, ledger, ...accounts }), { 10: 0, 12: 25, 13: 75, 14: 0 });
+  assert.deepEqual([...ledger.deferredTicks], [[10, 20]]);
+  assert.equal(host.unattributed.cpuPercent, 0);
+});
+
+test('charges a process that ended what had been deferred for it', () => {
+  const ledger: Ledger = { deferredTicks: new Map([[12, 50]]), unwrittenBytes: 0 };
+  assert.deepEqual(ticks(window({ 12: { cpuTicks: 3 } }, {}, {}, ledger)), { 12: 53 });
 });
 
 test('forgets what was deferred for a process that ended', () => {
@@ -153,15 +186,15 @@ test('counts nothing of a device that has just appeared, nor below zero when a c
   const none = window(
     {},
     {},
-    { ...disk({ readBytes: 1e9, writeBytes: 1e9 }), interfaces: [{ name: 'eth0', inBytes: 1e9, outBytes: 1e9 }] },
+    { ...disk({ readBytes: 1e9, writeBytes: 1e9 }), interfaces: [card('eth0', 1e9, 1e9)] },
   ).host;
   const back = window(
     {},
     {
       ...disk({ readBytes: 9, writeBytes: 9, busyMs: 9, queueMs: 9 }),
-      interfaces: [{ name: 'eth0', inBytes: 9, outBytes: 9 }],
+      interfaces: [card('eth0', 9, 9)],
     },
-    { ...disk({}), interfaces: [{ name: 'eth0', inBytes: 0, outBytes: 0 }] },
+    { ...disk({}), interfaces: [card('eth0', 0, 0)] },
   ).host;
   for (const host of [none, back])
     for (const name of [
@@ -177,12 +210,9 @@ test('counts nothing of a device that has just appeared, nor below zero when a c
       assert.equal(host[name], 0, name);
 });
 
-test('leaves network traffic unattributed, card by card', () => {
+test('leaves network traffic of which nobody knows whose it is unattributed, card by card', () => {
   const cards = (a: number, b: number) => ({
-    interfaces: [
-      { name: 'eth0', inBytes: a, outBytes: 2 * a },
-      { name: 'eth1', inBytes: b, outBytes: 0 },
-    ],
+    interfaces: [card('eth0', a, 2 * a), card('eth1', b, 0)],
   });
   const { host } = window({}, cards(100, 1_000), cards(150, 1_007));
   assert.equal(host.netInBytesPerSec, 57);

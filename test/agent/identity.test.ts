@@ -110,6 +110,24 @@ test('says what the counters tell of a process that vanished before it was asked
   assert.deepEqual([comm, instance, user, state], ['gone', 'gone', '?', 'Z']);
 });
 
+test('knows of a process that has just ended what it knew before, and nothing of who has its pid now', (t) => {
+  const { proc, identities, at } = setUp(t);
+  proc.write('10/cmdline', 'server\0--port=3307\0');
+  proc.write('11/cmdline', 'never asked\0');
+  const of = at(0, { 10: { comm: 'server' }, 11: { comm: 'job' } });
+  const { user } = identities.of(of(10));
+  const last = (pid: number): ProcessCounters => ({ ...of(pid), state: 'X', rssPages: 0 });
+  for (const pid of [10, 11]) proc.write(`${pid}/cmdline`, 'another\0');
+  at(2, {});
+  const { instance, cmdline, state, ...rest } = identities.of(last(10));
+  assert.deepEqual([instance, cmdline, rest.user, state], ['server:3307', 'server --port=3307', user, 'X']);
+  const stranger = identities.of(last(11));
+  assert.deepEqual([stranger.instance, stranger.cmdline, stranger.user], ['job', '', '?']);
+  assert.deepEqual(identitySchema.parse(stranger), stranger);
+  at(4, {});
+  assert.equal(identities.of(last(10)).cmdline, '');
+});
+
 test('names the owner, also of a process that may not be looked into', { skip: process.getuid?.() !== 0 }, (t) => {
   const { proc, identities, at } = setUp(t);
   proc.write('10/cmdline', 'x\0');
