@@ -2,10 +2,11 @@ import { KernelText } from '../procfs/kernel-file.ts';
 import { readListening } from '../procfs/net-tcp.ts';
 import { readNetNamespace, readSocketInodes } from '../procfs/pid-fd.ts';
 import type { ProcessCounters } from './snapshot.ts';
+import { threadCpuMs } from './thread-cpu.ts';
 
 /**
  * Even a table with few listening sockets costs milliseconds, because the kernel walks its whole hash of connections to
- * find where listening ends. So it is read this seldom, and never for more than this share of the time.
+ * find where listening ends. So it is read this seldom, and never for more than this share of one core.
  */
 const REFRESH_MS = 5_000;
 const MAX_SHARE = 1 / 500;
@@ -16,6 +17,8 @@ const LAST_RETRY = 512;
 
 interface Listener {
   port: number;
+  /** In this process's own network namespace. */
+  isOwn: boolean;
   /** Processes that hold it open; empty while not found. */
   holders: ProcessCounters[];
   retryAt: number;
@@ -35,6 +38,8 @@ export class Listeners {
   /** One living member of each other network namespace: containers have tables of their own. */
   readonly #namespaces = new Map<string, number>();
   #portsByLeader = new Map<number, number[]>();
+  /** Of this process's own network namespace; undefined where the holder is not known, or is not one program. */
+  #holderByPort = new Map<number, ProcessCounters | undefined>();
   #refreshes = 0;
   #nextRefreshMs = Number.NEGATIVE_INFINITY;
 
@@ -51,24 +56,38 @@ export class Listeners {
     if (namespace !== undefined && namespace !== this.#ownNamespace) this.#namespaces.set(namespace, pid);
   }
 
-  /** To be called with every snapshot; looks anew when it is time. `now` is a monotonic clock in ms. */
-  refresh(processes: ReadonlyMap<number, ProcessCounters>, now: () => number = () => performance.now()): void {
+  /**
+   * To be called with every snapshot; looks anew when it is time. `now` is a monotonic clock, `cpuMs` the CPU time this
+   * thread has used, both in ms.
+   */
+  refresh(
+    processes: ReadonlyMap<number, ProcessCounters>,
+    now: () => number = monotonicMs,
+    cpuMs: () => number = threadCpuMs,
+  ): void {
     const startedMs = now();
     if (startedMs < this.#nextRefreshMs) return;
+    const cpuBeforeMs = cpuMs();
     this.#refresh(processes);
-    this.#nextRefreshMs = startedMs + Math.max(REFRESH_MS, (now() - startedMs) / MAX_SHARE);
+    this.#nextRefreshMs = startedMs + Math.max(REFRESH_MS, (cpuMs() - cpuBeforeMs) / MAX_SHARE);
   }
 
   #refresh(processes: ReadonlyMap<number, ProcessCounters>): void {
     this.#refreshes += 1;
     const open = new Set<number>();
     let wanted = false;
-    for (const dir of this.#tables(processes)) {
+    for (const [index, dir] of this.#tables(processes).entries()) {
       for (const { inode, port } of readListening(dir, this.#text)) {
         open.add(inode);
         const known = this.#listeners.get(inode);
         if (known === undefined) {
-          this.#listeners.set(inode, { port, holders: [], retryAt: 0, retryAfter: FIRST_RETRY });
+          this.#listeners.set(inode, {
+            port,
+            isOwn: index === 0,
+            holders: [],
+            retryAt: 0,
+            retryAfter: FIRST_RETRY,
+          });
           wanted = true;
           continue;
         }
@@ -79,6 +98,7 @@ export class Listeners {
     for (const inode of this.#listeners.keys()) if (!open.has(inode)) this.#listeners.delete(inode);
     if (wanted) this.#findHolders(processes);
     this.#portsByLeader = this.#groupPorts(processes);
+    this.#holderByPort = this.#singleHolders(processes);
   }
 
   /** Ports of the process group with this leader, ascending; empty when it listens on none. */
@@ -86,6 +106,21 @@ export class Listeners {
     return this.#portsByLeader.get(leaderPid) ?? [];
   }
 
+  /** Whether somebody in this process's network namespace listened on the port at the last look. */
+  isListening(port: number): boolean {
+    return this.#holderByPort.has(port);
+  }
+
+  /**
+   * Who listened on a port in this process's network namespace at the last look: the topmost holder of its socket, or
+   * the leader of those that listen side by side. Undefined where that is not known, and where strangers share the
+   * port, each on an address of its own.
+   */
+  holderOf(port: number): ProcessCounters | undefined {
+    return this.#holderByPort.get(port);
+  }
+
+  /** Tables of listening sockets, that of this process's own network namespace first. */
   #tables(processes: ReadonlyMap<number, ProcessCounters>): string[] {
     const tables = [`${this.#procRoot}/net`];
     for (const [namespace, pid] of this.#namespaces) {
@@ -123,6 +158,36 @@ export class Listeners {
     for (const list of ports.values()) list.sort((a, b) => a - b);
     return ports;
   }
+
+  #singleHolders(processes: ReadonlyMap<number, ProcessCounters>): Map<number, ProcessCounters | undefined> {
+    const owners = new Map<number, Map<number, ProcessCounters>>();
+    const unknown = new Set<number>();
+    for (const { holders, isOwn, port } of this.#listeners.values()) {
+      if (!isOwn) continue;
+      if (holders.length === 0) unknown.add(port);
+      const known = owners.get(port) ?? new Map<number, ProcessCounters>();
+      for (const owner of ownersAmong(holders, processes)) known.set(owner.pid, owner);
+      owners.set(port, known);
+    }
+    const single = new Map<number, ProcessCounters | undefined>();
+    for (const [port, known] of owners) {
+      single.set(port, unknown.has(port) ? undefined : this.#single([...known.values()], processes));
+    }
+    return single;
+  }
+
+  #single(
+    owners: readonly ProcessCounters[],
+    processes: ReadonlyMap<number, ProcessCounters>,
+  ): ProcessCounters | undefined {
+    if (owners.length < 2) return owners[0];
+    const leaders = owners.map((owner) => leaderOf(owner, processes, this.#isFork));
+    return leaders.every(({ pid }) => pid === leaders[0]?.pid) ? leaders[0] : undefined;
+  }
+}
+
+function monotonicMs(): number {
+  return performance.now();
 }
 
 /**

@@ -1,4 +1,7 @@
+import type { EndpointBytes } from '../kernel/endpoint.ts';
 import type { ProcessCounters } from './snapshot.ts';
+
+export type { EndpointBytes };
 
 /** Payload that one process moved through sockets in one window. */
 export interface NetworkBytes {
@@ -12,17 +15,6 @@ export interface NetworkBytes {
   unconnectedOutBytes: number;
 }
 
-/** Bytes between one process and one service: a local port that is served, or a remote port that is used; the other is 0. */
-export interface EndpointBytes {
-  pid: number;
-  localPort: number;
-  remotePort: number;
-  /** As inet_ntop(3) writes it; `0.0.0.0` or `::` of a socket without a fixed peer. */
-  remoteAddress: string;
-  inBytes: number;
-  outBytes: number;
-}
-
 /** What was counted since the reading before. */
 export interface NetworkReading {
   /** By pid; processes that moved nothing are left out. Some may have ended since. */
@@ -30,6 +22,10 @@ export interface NetworkReading {
   /** Loopback left out. */
   endpoints: EndpointBytes[];
 }
+
+/** The rungs that may be asked for; `auto` takes the highest that works. */
+export const NETWORK_CHOICES = ['auto', 'bpf', 'sockets'] as const;
+export type NetworkChoice = (typeof NETWORK_CHOICES)[number];
 
 /** One rung of the ladder: a way to know which process moved how much. */
 export interface NetworkSource {

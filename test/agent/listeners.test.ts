@@ -152,24 +152,91 @@ test('reads the table of another network namespace once it was noticed, and whil
   assert.deepEqual(listeners.portsOf(10), []);
 });
 
-test('looks every five seconds, and more seldom where looking takes long', (t) => {
+test('looks every five seconds, and more seldom where looking takes much CPU time, however long it lasts', (t) => {
   const proc = new FakeProc(scratchFolder(t));
   const listeners = new Listeners(proc.procRoot, OWN);
   const processes = living({ 10: {} });
   proc.open(10, ['socket:[1]', 'socket:[2]']);
-  const portsAt = (nowMs: number, tookMs: number): number[] => {
-    const moments = [nowMs, nowMs + tookMs];
-    listeners.refresh(processes, () => moments.shift() ?? Number.NaN);
+  const portsAt = (nowMs: number, cpuMs: number, lastsMs = cpuMs): number[] => {
+    const moments = [nowMs, nowMs + lastsMs];
+    const used = [7_000, 7_000 + cpuMs];
+    listeners.refresh(
+      processes,
+      () => moments.shift() ?? Number.NaN,
+      () => used.shift() ?? Number.NaN,
+    );
     return listeners.portsOf(10);
   };
   listen(proc, { 80: 1 });
-  assert.deepEqual(portsAt(1_000, 5), [80]);
+  assert.deepEqual(portsAt(1_000, 5, 5_000), [80]);
   listen(proc, { 81: 2 });
   assert.deepEqual(portsAt(5_999, 0), [80]);
   assert.deepEqual(portsAt(6_000, 40), [81]);
   listen(proc, { 80: 1 });
   assert.deepEqual(portsAt(25_999, 0), [81]);
   assert.deepEqual(portsAt(26_000, 0), [80]);
+});
+
+test('finds a port by the clocks of the machine', (t) => {
+  const { proc, listeners } = setUp(t);
+  listen(proc, { 80: 1 });
+  proc.open(10, ['socket:[1]']);
+  listeners.refresh(living({ 10: {} }));
+  assert.deepEqual(listeners.portsOf(10), [80]);
+});
+
+test('names the topmost holder of a port, and knows a port whose holder it cannot see', (t) => {
+  const { proc, listeners, refresh } = setUp(t);
+  listen(proc, { 80: 1, 81: 2 });
+  for (const pid of [10, 11]) proc.open(pid, ['socket:[1]']);
+  refresh(living({ 10: { comm: 'nginx' }, 11: { ppid: 10, comm: 'nginx' } }));
+  assert.equal(listeners.holderOf(80)?.pid, 10);
+  assert.deepEqual(
+    [80, 81, 82].map((port) => listeners.isListening(port)),
+    [true, true, false],
+  );
+  assert.equal(listeners.holderOf(81), undefined);
+  assert.equal(listeners.holderOf(82), undefined);
+});
+
+test('names the leader of workers that listen side by side', (t) => {
+  const { proc, listeners, refresh } = setUp(t);
+  proc.write('net/tcp', TCP_HEADER + listenLine(80, 1) + listenLine(80, 2));
+  proc.open(11, ['socket:[1]']);
+  proc.open(12, ['socket:[2]']);
+  refresh(living({ 10: { comm: 'unit' }, 11: { ppid: 10, comm: 'unit' }, 12: { ppid: 10, comm: 'unit' } }));
+  assert.equal(listeners.holderOf(80)?.pid, 10);
+});
+
+test('names nobody for a port that strangers share, or one of whose holders it cannot see', (t) => {
+  const { proc, listeners, refresh } = setUp(t);
+  proc.write('net/tcp', TCP_HEADER + [1, 2].map((inode) => listenLine(80, inode)).join(''));
+  proc.write('net/tcp6', TCP_HEADER + [3, 4].map((inode) => listenLine(81, inode)).join(''));
+  proc.open(10, ['socket:[1]', 'socket:[3]']);
+  proc.open(20, ['socket:[2]']);
+  refresh(living({ 10: { comm: 'a' }, 20: { comm: 'b' } }));
+  assert.deepEqual(
+    [80, 81].map((port) => listeners.isListening(port)),
+    [true, true],
+  );
+  assert.deepEqual(
+    [80, 81].map((port) => listeners.holderOf(port)),
+    [undefined, undefined],
+  );
+});
+
+test('keeps the ports of other network namespaces apart from its own', (t) => {
+  const { proc, listeners, refresh } = setUp(t);
+  proc.enterNamespace(10, 2);
+  listen(proc, { 80: 1 });
+  listen(proc, { 80: 2, 8080: 3 }, '10/net');
+  proc.open(10, ['socket:[2]', 'socket:[3]']);
+  proc.open(20, ['socket:[1]']);
+  listeners.noticeNamespace(10);
+  refresh(living({ 10: { comm: 'a' }, 20: { comm: 'b' } }));
+  assert.deepEqual(listeners.portsOf(10), [80, 8_080]);
+  assert.equal(listeners.holderOf(80)?.pid, 20);
+  assert.equal(listeners.isListening(8_080), false);
 });
 
 test('never looks into kernel threads', (t) => {
