@@ -10,6 +10,7 @@ const COMMANDS = {
   top: { summary: 'the terminal UI against a server', load: () => import('./cli/top.ts') },
   ps: { summary: 'the processes that use the most, now or then', load: () => import('./cli/ps.ts') },
   hosts: { summary: 'the hosts and their state', load: () => import('./cli/hosts.ts') },
+  doctor: { summary: 'what works on this machine, and what would raise it', load: () => import('./cli/doctor.ts') },
 } as const;
 
 const program = new Command('procmesh')

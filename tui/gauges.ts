@@ -61,11 +61,22 @@ export function gaugeLines(columns: number, usage: Usage, history: readonly Host
       ...{ caption: 'NET', figure: formatBytes(shares.netBytesPerSec), style: { fg: 'cyan' }, ceiling: busiest },
       share: shares.netBytesPerSec === undefined ? undefined : shares.netBytesPerSec / busiest,
       detail: `${formatBytes(usage.netInBytesPerSec)} in  ${formatBytes(usage.netOutBytesPerSec)} out`,
-      notes: host?.netSource === undefined ? [] : [`seen by ${host.netSource}`],
+      notes: networkNotes(usage, host),
       past: history.map((sample) => sample.netBytesPerSec),
     },
   ];
   return gauges.map((gauge) => gaugeLine(columns, gauge));
+}
+
+/** How well the network is known, and how much of it no process could have moved. */
+function networkNotes({ netInBytesPerSec = 0, netOutBytesPerSec = 0 }: Usage, host: HostRow | undefined): string[] {
+  const { netSource, network } = host ?? {};
+  const all = netInBytesPerSec + netOutBytesPerSec;
+  const overhead = (network?.overheadInBytesPerSec ?? 0) + (network?.overheadOutBytesPerSec ?? 0);
+  return [
+    ...(netSource === undefined ? [] : [`seen by ${netSource}`]),
+    ...(all < QUIET_BYTES_PER_SEC || overhead === 0 ? [] : [`headers ${formatShare(Math.min(1, overhead / all))}`]),
+  ];
 }
 
 /** What an agent has to say about itself, or that its host is not there. */

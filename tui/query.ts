@@ -14,7 +14,7 @@ export function processesQuery(model: Model): Query | undefined {
   const view = model.views.at(-1);
   if (view?.name === 'process') {
     const { host, pid } = view.process;
-    return { view: 'processes', host, filter: `pid:${exactly(String(pid))}`, sort: 'cpu', limit: 1 };
+    return { view: 'processes', host, filter: `pid:${exactly(String(pid))}`, sort: 'cpu', limit: 1, details: true };
   }
   if (view?.name !== 'processes') return undefined;
   return {

@@ -1,22 +1,31 @@
 import { EventEmitter } from 'node:events';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parsePageSize } from '../procfs/auxv.ts';
 import { KernelText, readWhole } from '../procfs/kernel-file.ts';
-import { parseMaxOpenFiles } from '../procfs/limits.ts';
 import { FilterError } from '../protocol/filter.ts';
-import { type Settings, settingsSchema, type Watch } from '../protocol/message.ts';
+import type { Settings, Watch } from '../protocol/message.ts';
 import type { ConnectionStatus } from '../protocol/reconnect.ts';
-import type { Footprint } from '../protocol/row.ts';
+import type { Footprint, Network } from '../protocol/row.ts';
+import { keptDescriptors } from './abilities.ts';
 import { culprits } from './culprits.ts';
+import { DetailReader } from './details.ts';
 import { Disks } from './disks.ts';
+import { Endpoints } from './endpoints.ts';
+import type { Exits } from './exits.ts';
 import { Identities } from './identity.ts';
+import { Interfaces } from './interfaces.ts';
 import { IntervalBuilder } from './interval.ts';
 import { Link } from './link.ts';
 import { Outbox } from './outbox.ts';
+import { Pace } from './pace.ts';
+import { PssReader } from './pss.ts';
 import { type Sample, Sampler } from './sampler.ts';
 import { Schedule } from './schedule.ts';
+import { SettingsFile } from './settings-file.ts';
 import { Scanner } from './snapshot.ts';
+import type { ListeningPorts } from './socket-network.ts';
+import type { Sources } from './sources.ts';
 import { Watches } from './watch.ts';
 
 export interface AgentOptions {
@@ -30,6 +39,8 @@ export interface AgentOptions {
   procRoot: string;
   sysRoot: string;
   passwdPath: string;
+  /** Where more can be known than /proc tells. */
+  openSources: (ports: ListeningPorts) => Sources;
 }
 
 interface AgentEvents {
@@ -40,26 +51,31 @@ interface AgentEvents {
 
 /** The second snapshot comes this soon after the first, so that a viewer need not wait for a whole period. */
 const FIRST_SAMPLE_MS = 400;
-const MAX_KEPT_DESCRIPTORS = 8_192;
-/** Left free for sockets, the outbox and everything else. */
-const SPARE_DESCRIPTORS = 256;
 const HEARTBEAT_MS = 3_000;
+/** The kernel holds what ended in between; in a storm that is some MB. */
+const EXITS_EVERY_MS = 250;
 
 /** Samples one machine, streams to a server what somebody looks at, and keeps every interval until it is stored. */
 export class Agent extends EventEmitter<AgentEvents> {
-  readonly #options: AgentOptions;
   readonly #scanner: Scanner;
   readonly #sampler: Sampler;
   readonly #identities: Identities;
+  readonly #sources: Sources;
   readonly #disks: Disks;
+  readonly #interfaces: Interfaces;
+  readonly #endpoints = new Endpoints();
+  readonly #pss: PssReader;
   readonly #watches: Watches;
   readonly #builder: IntervalBuilder;
   readonly #outbox: Outbox;
   readonly #link: Link;
   readonly #schedule: Schedule;
+  readonly #pace = new Pace();
+  readonly #settingsFile: SettingsFile;
   readonly #pageBytes: number;
   #settings: Settings | undefined;
   #firstSample: NodeJS.Timeout | undefined;
+  #exitPolls: NodeJS.Timeout | undefined;
   #lastBoundaryMs = 0;
   #clockSetBacks = 0;
   #footprint = process.cpuUsage();
@@ -67,18 +83,22 @@ export class Agent extends EventEmitter<AgentEvents> {
   /** @throws when the data folder cannot be used. */
   constructor(options: AgentOptions) {
     super();
-    this.#options = options;
     mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
     const { procRoot, sysRoot, passwdPath } = options;
     this.#pageBytes = pageSize(procRoot);
-    this.#scanner = new Scanner({ procRoot, sysRoot, keptDescriptors: spareDescriptors(procRoot) });
-    this.#sampler = new Sampler(this.#scanner);
+    this.#scanner = new Scanner({ procRoot, sysRoot, keptDescriptors: keptDescriptors(procRoot) });
     this.#identities = new Identities({ procRoot, passwdPath, ownPid: process.pid });
+    this.#sources = options.openSources(this.#identities.listeners);
+    this.#sampler = new Sampler(this.#scanner, this.#sources);
     this.#disks = new Disks(procRoot);
-    this.#watches = new Watches(options.host, this.#pageBytes, this.#identities);
+    this.#interfaces = new Interfaces(sysRoot);
+    this.#pss = new PssReader(procRoot);
+    const details = new DetailReader(procRoot, this.#pss);
+    this.#watches = new Watches(options.host, this.#pageBytes, { identities: this.#identities, details });
     this.#builder = new IntervalBuilder(this.#identities, this.#pageBytes);
     this.#outbox = new Outbox(join(options.dataDir, 'outbox'));
-    this.#settings = this.#readSettings();
+    this.#settingsFile = new SettingsFile(join(options.dataDir, 'settings.json'));
+    this.#settings = this.#settingsFile.read();
     this.#schedule = new Schedule(this.#settings?.sampleMs ?? 2_000, () => this.#tick());
     this.#link = new Link({
       servers: options.servers,
@@ -100,6 +120,8 @@ export class Agent extends EventEmitter<AgentEvents> {
   start(): void {
     this.#sampler.sample();
     this.#link.connect();
+    const { exits } = this.#sources;
+    if (exits !== undefined) this.#exitPolls = setInterval(() => exits.poll(), EXITS_EVERY_MS);
     this.#firstSample = setTimeout(() => {
       this.#tick();
       this.#schedule.start();
@@ -109,9 +131,11 @@ export class Agent extends EventEmitter<AgentEvents> {
   /** Stops sampling and hangs up; what waits in the outbox stays there. */
   stop(): void {
     clearTimeout(this.#firstSample);
+    clearInterval(this.#exitPolls);
     this.#schedule.stop();
     this.#link.close();
     this.#scanner.close();
+    this.#sources.close();
   }
 
   /** Whatever goes wrong in one sample, the next one is taken. */
@@ -127,43 +151,77 @@ export class Agent extends EventEmitter<AgentEvents> {
   #use(sample: Sample): void {
     this.#identities.update(sample.snapshot);
     for (const answer of this.#watches.evaluate(sample, performance.now())) this.#link.sendLive(answer);
+    this.#interfaces.add(sample.snapshot);
     this.#beat(sample);
     this.#disks.add(sample.snapshot);
+    this.#endpoints.add(sample.network?.endpoints ?? [], sample.durationMs, this.#namesOf(sample));
     this.#builder.add(sample);
     this.#closeInterval(sample.atMs);
+    this.#pss.takeTurn(sample.snapshot.processes, sample.snapshot.monotonicMs);
+  }
+
+  /** Each process is named once, however many endpoints it has. */
+  #namesOf({ processes }: Sample): (pid: number) => string | undefined {
+    const names = new Map<number, string | undefined>();
+    return (pid) => {
+      if (names.has(pid)) return names.get(pid);
+      const process = processes.get(pid);
+      const name = process && this.#identities.instanceOf(process);
+      names.set(pid, name);
+      return name;
+    };
   }
 
   #beat(sample: Sample): void {
     const { atMs, host: usage } = sample;
     const message = this.#limitation(sample);
-    const agent = this.#measureSelf(sample.durationMs);
-    const found = culprits(sample, this.#identities, this.#pageBytes);
+    const netSource = this.#sources.network?.name;
     this.#link.sendLive({
       type: 'beat',
       atMs,
       usage,
-      culprits: found,
-      agent,
+      culprits: culprits(sample, this.#identities, this.#pageBytes),
+      agent: this.#measureSelf(sample.durationMs),
+      network: this.#network(sample),
+      ...(netSource !== undefined && { netSource }),
       ...(message !== undefined && { message }),
     });
+  }
+
+  #network({ network, durationMs }: Sample): Network {
+    const rate = (bytes = 0): number => Math.round((bytes / durationMs) * 1000);
+    return {
+      interfaces: [...this.#interfaces.latest],
+      overheadInBytesPerSec: rate(network?.overheadInBytes),
+      overheadOutBytesPerSec: rate(network?.overheadOutBytes),
+      loopbackBytesPerSec: rate(network?.loopbackBytes),
+    };
   }
 
   #limitation({ snapshot }: Sample): string | undefined {
     const { ioHidden, processes } = snapshot;
     const mend = process.getuid?.() === 0 ? 'by the kernel' : 'from this user: run the agent as root';
-    const hidden =
-      ioHidden > 0 ? `disk use of ${ioHidden} of ${processes.size} processes is hidden ${mend}` : undefined;
-    const dropped = this.#outbox.dropped > 0 ? `${this.#outbox.dropped} intervals were dropped` : undefined;
-    const parts = [this.#outbox.problem, dropped, hidden].filter((part) => part !== undefined);
+    const parts = [
+      this.#outbox.problem,
+      this.#outbox.dropped > 0 ? `${this.#outbox.dropped} intervals were dropped` : undefined,
+      ioHidden > 0 ? `disk use of ${ioHidden} of ${processes.size} processes is hidden ${mend}` : undefined,
+      this.#sampler.networkProblem?.message ?? this.#sources.network?.limitation,
+      exitsLimitation(this.#sources.exits),
+    ].filter((part) => part !== undefined);
     return parts.length === 0 ? undefined : parts.join('; ').slice(0, 500);
   }
 
+  /** Also sets the pace of the samples to come: what this one cost decides when the next may be taken. */
   #measureSelf(durationMs: number): Footprint {
     const { user, system } = process.cpuUsage(this.#footprint);
     this.#footprint = process.cpuUsage();
+    const costMs = (user + system) / 1000;
+    if (this.#settings !== undefined)
+      this.#schedule.setPeriod(this.#pace.next(this.#settings, !this.#watches.isEmpty, costMs));
     return {
-      cpuPercent: Math.round(((user + system) / 10 / durationMs) * 1000) / 1000,
+      cpuPercent: Math.round((costMs / durationMs) * 100_000) / 1000,
       rssBytes: process.memoryUsage.rss(),
+      sampleMs: this.#schedule.periodMs,
     };
   }
 
@@ -184,6 +242,8 @@ export class Agent extends EventEmitter<AgentEvents> {
   async #keep(endMs: number, settings: Settings): Promise<void> {
     const disks = this.#disks.close(settings.mounts);
     const interval = this.#builder.close(endMs, settings.rules);
+    interval.interfaces = this.#interfaces.close();
+    interval.endpoints = this.#endpoints.close(settings.rules);
     interval.disks = await disks;
     await this.#outbox.append(interval);
     await this.#link.sendIntervals();
@@ -192,6 +252,7 @@ export class Agent extends EventEmitter<AgentEvents> {
   #onWatch(watch: Watch): void {
     try {
       const answer = this.#watches.watch(watch, performance.now());
+      if (this.#settings !== undefined) this.#schedule.setPeriod(this.#settings.sampleMs);
       if (answer !== undefined) this.#link.sendLive(answer);
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;
@@ -204,33 +265,17 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#settings = settings;
     this.#schedule.setPeriod(settings.sampleMs);
     try {
-      const path = this.#settingsPath;
-      writeFileSync(`${path}.partial`, JSON.stringify(settings), { mode: 0o600 });
-      renameSync(`${path}.partial`, path);
+      this.#settingsFile.write(settings);
     } catch (error) {
       this.emit('trouble', error instanceof Error ? error : new Error(String(error)));
     }
   }
-
-  /** The settings of the last connection, so that an agent that starts before its server keeps measuring as told. */
-  #readSettings(): Settings | undefined {
-    try {
-      return settingsSchema.parse(JSON.parse(readFileSync(this.#settingsPath, 'utf8')));
-    } catch {
-      return undefined;
-    }
-  }
-
-  get #settingsPath(): string {
-    return join(this.#options.dataDir, 'settings.json');
-  }
 }
 
-function spareDescriptors(procRoot: string): number {
-  const text = new KernelText();
-  const limit =
-    readWhole(`${procRoot}/self/limits`, text) === undefined ? parseMaxOpenFiles(text.toString()) : undefined;
-  return Math.min(MAX_KEPT_DESCRIPTORS, (limit ?? 0) - SPARE_DESCRIPTORS);
+function exitsLimitation(exits: Exits | undefined): string | undefined {
+  if (exits?.problem !== undefined) return `processes that end are not told any more (${exits.problem.message})`;
+  if (exits === undefined || exits.overruns === 0) return undefined;
+  return `processes ended faster than they could be counted, ${exits.overruns} times`;
 }
 
 function pageSize(procRoot: string): number {

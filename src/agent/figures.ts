@@ -4,7 +4,7 @@ import type { Sample } from './sampler.ts';
 import type { ProcessCounters } from './snapshot.ts';
 
 /** Whether a figure can be known at all: not I/O that this user may not see, nor network without a source for it. */
-export function isKnown(name: MetricName, process: ProcessCounters): boolean {
+export function isKnown(name: MetricName, process: ProcessCounters, { network }: Pick<Sample, 'network'>): boolean {
   switch (name) {
     case 'cpuPercent':
     case 'rssBytes':
@@ -12,8 +12,9 @@ export function isKnown(name: MetricName, process: ProcessCounters): boolean {
     case 'readBytesPerSec':
     case 'writeBytesPerSec':
       return process.io !== undefined;
-    default:
-      return false;
+    case 'netInBytesPerSec':
+    case 'netOutBytesPerSec':
+      return network !== undefined;
   }
 }
 
@@ -24,8 +25,9 @@ export function figure(
   sample: Sample,
   pageBytes: number,
 ): number | undefined {
-  if (!isKnown(name, process)) return undefined;
+  if (!isKnown(name, process, sample)) return undefined;
   const used = sample.usage.get(process.pid);
+  const moved = sample.network?.usage.get(process.pid);
   const seconds = sample.durationMs / 1000;
   switch (name) {
     case 'cpuPercent':
@@ -36,8 +38,10 @@ export function figure(
       return (used?.readBytes ?? 0) / seconds;
     case 'writeBytesPerSec':
       return (used?.writeBytes ?? 0) / seconds;
-    default:
-      return undefined;
+    case 'netInBytesPerSec':
+      return (moved?.inBytes ?? 0) / seconds;
+    case 'netOutBytesPerSec':
+      return (moved?.outBytes ?? 0) / seconds;
   }
 }
 
@@ -54,7 +58,7 @@ export function figures(process: ProcessCounters, sample: Sample, pageBytes: num
 /** The processes with the largest figure, largest first; those of which it is not known come last. */
 export function largestBy(name: MetricName, sample: Sample, count: number, pageBytes: number): ProcessCounters[] {
   const best: { process: ProcessCounters; value: number }[] = [];
-  for (const process of sample.snapshot.processes.values()) {
+  for (const process of sample.processes.values()) {
     const value = figure(name, process, sample, pageBytes) ?? -1;
     const last = best.at(-1);
     if (best.length >= count && last !== undefined && value <= last.value) continue;

@@ -17,6 +17,8 @@ const MAX_ROWS = 2_000;
 /** Largest distance of two intervals that still counts as none. */
 const SEAM_MS = 1_000;
 
+const NOTHING_KNOWN = { network: undefined };
+
 /** One process's part in the interval so far. */
 interface Account {
   process: ProcessCounters;
@@ -57,7 +59,7 @@ export class IntervalBuilder {
     this.#samples += 1;
     this.#latest = sample;
     this.#host.add(sample.host, sample.durationMs);
-    for (const process of processes.values()) this.#addProcess(process, sample);
+    for (const process of sample.processes.values()) this.#addProcess(process, sample);
     if (this.#living.size > processes.size) {
       for (const [pid, account] of this.#living) if (!processes.has(pid)) this.#end(pid, account);
     }
@@ -105,7 +107,7 @@ export class IntervalBuilder {
       account = { process, identity: undefined, sinceMs: this.#durationMs, sums: {} };
       this.#living.set(process.pid, account);
     }
-    const used = sample.usage.has(process.pid);
+    const used = sample.usage.has(process.pid) || sample.network?.usage.has(process.pid);
     if (account.process !== process) {
       this.#accountMemory(account);
       account.process = process;
@@ -156,7 +158,9 @@ export class IntervalBuilder {
   #row(account: Account): IntervalProcess {
     const row: IntervalProcess = this.#identityOf(account);
     for (const { name } of METRICS) {
-      const sum = account.sums[name] ?? (isKnown(name, account.process) ? { weighted: 0, max: 0 } : undefined);
+      const sum =
+        account.sums[name] ??
+        (isKnown(name, account.process, this.#latest ?? NOTHING_KNOWN) ? { weighted: 0, max: 0 } : undefined);
       if (sum === undefined) continue;
       const max: MaxName = `${name}Max`;
       row[name] = roundFigure(name, sum.weighted / this.#durationMs);

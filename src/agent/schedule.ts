@@ -23,6 +23,10 @@ export class Schedule {
     }, next - now);
   }
 
+  get periodMs(): number {
+    return this.#periodMs;
+  }
+
   setPeriod(periodMs: number): void {
     if (periodMs === this.#periodMs) return;
     this.#periodMs = periodMs;

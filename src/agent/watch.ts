@@ -4,9 +4,11 @@ import { metricBySort } from '../protocol/metric.ts';
 import { MAX_LIMIT, type Query } from '../protocol/query.ts';
 import type { ProcessRow, Row } from '../protocol/row.ts';
 import { select } from '../protocol/select.ts';
+import { type DetailReader, MAX_DETAILED_ROWS } from './details.ts';
 import { figures, largestBy } from './figures.ts';
 import type { Identities } from './identity.ts';
 import type { Sample } from './sampler.ts';
+import type { ProcessCounters } from './snapshot.ts';
 
 /** A server that has a bug must not make an agent work for thousands of viewers. */
 const MAX_WATCHES = 64;
@@ -24,13 +26,20 @@ export class Watches {
   readonly #host: string;
   readonly #pageBytes: number;
   readonly #identities: Identities;
+  readonly #details: DetailReader;
   readonly #watched = new Map<number, Watched>();
   #latest: Sample | undefined;
 
-  constructor(host: string, pageBytes: number, identities: Identities) {
+  constructor(host: string, pageBytes: number, readers: { identities: Identities; details: DetailReader }) {
     this.#host = host;
     this.#pageBytes = pageBytes;
-    this.#identities = identities;
+    this.#identities = readers.identities;
+    this.#details = readers.details;
+  }
+
+  /** Whether anybody looks. */
+  get isEmpty(): boolean {
+    return this.#watched.size === 0;
   }
 
   /**
@@ -92,14 +101,29 @@ export class Watches {
   #rows(query: Query, sample: Sample): Row[] {
     const { name } = metricBySort(query.sort);
     if (query.filter === undefined && query.groupBy === undefined) {
-      return largestBy(name, sample, query.limit, this.#pageBytes).map((process) => this.#row(process, sample));
+      const largest = largestBy(name, sample, query.limit, this.#pageBytes);
+      return this.#detailed(
+        query,
+        sample,
+        largest.map((process) => this.#row(process, sample)),
+      );
     }
-    const all = Array.from(sample.snapshot.processes.values(), (process) => this.#row(process, sample));
+    const all = Array.from(sample.processes.values(), (process) => this.#row(process, sample));
     // A group's members may be spread over hosts: only the server can tell which groups are the largest.
-    return select(query.groupBy === undefined ? query : { ...query, limit: MAX_LIMIT }, all);
+    if (query.groupBy !== undefined) return select({ ...query, limit: MAX_LIMIT }, all);
+    return this.#detailed(query, sample, select(query, all) as ProcessRow[]);
   }
 
-  #row(process: Parameters<Identities['of']>[0], sample: Sample): ProcessRow {
+  #row(process: ProcessCounters, sample: Sample): ProcessRow {
     return { host: this.#host, ...this.#identities.of(process), ...figures(process, sample, this.#pageBytes) };
+  }
+
+  /** Details are dear, so that only the first rows of an answer have them. */
+  #detailed(query: Query, sample: Sample, rows: readonly ProcessRow[]): ProcessRow[] {
+    if (!query.details) return [...rows];
+    return rows.map((row, index) => {
+      const process = index < MAX_DETAILED_ROWS ? sample.processes.get(row.pid) : undefined;
+      return process === undefined ? row : { ...row, ...this.#details.of(process, sample) };
+    });
   }
 }

@@ -1,6 +1,9 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { Option } from 'commander';
 import { Agent } from '../agent/agent.ts';
+import { NETWORK_CHOICES, type NetworkChoice } from '../agent/network-source.ts';
+import { openSources } from '../agent/sources.ts';
 import { acquireLock } from '../lock.ts';
 import { createLogger } from '../logger.ts';
 import { Problem } from '../problem.ts';
@@ -14,6 +17,7 @@ interface AgentOptions {
   server?: string[];
   host: string;
   tokenFile?: string;
+  net: NetworkChoice;
 }
 
 /** `procmesh agent`: samples this machine until it is told to stop. */
@@ -26,6 +30,11 @@ export async function run(args: readonly string[]): Promise<void> {
     )
     .option('--host <name>', 'what this machine is called', hostname())
     .option('--token-file <file>', "file with the agents' token (default: agent.token in the data folder)")
+    .addOption(
+      new Option('--net <source>', "where figures of processes' network come from")
+        .choices(NETWORK_CHOICES)
+        .default('auto'),
+    )
     .parse([...args], { from: 'user' })
     .opts<AgentOptions>();
   const config = configure(options);
@@ -46,6 +55,17 @@ export async function run(args: readonly string[]): Promise<void> {
       procRoot: '/proc',
       sysRoot: '/sys',
       passwdPath: '/etc/passwd',
+      openSources: (ports) => {
+        const sources = openSources({
+          net: options.net,
+          procRoot: '/proc',
+          sysRoot: '/sys',
+          ownPid: process.pid,
+          ports,
+        });
+        for (const refusal of Object.values(sources.refusals).flat()) logger.warn(refusal);
+        return sources;
+      },
     });
   } catch (cause) {
     throw new Problem(

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { formatMetric } from '../../tui/format.ts';
+import { formatBytes, formatMetric, formatPercent, UNKNOWN } from '../../tui/format.ts';
 import { Problem } from '../problem.ts';
 import { UNKNOWN_HOST, type ViewerRows } from '../protocol/message.ts';
 import { METRICS, SORT_NAMES } from '../protocol/metric.ts';
@@ -20,6 +20,7 @@ interface PsOptions extends ViewerOptions {
   sort: Query['sort'];
   group?: Grouping;
   limit: number;
+  details?: boolean;
   at?: number;
   window?: number;
 }
@@ -34,6 +35,7 @@ export async function run(args: readonly string[]): Promise<void> {
     .addOption(new Option('--sort <metric>', 'largest first by').choices(SORT_NAMES).default('cpu'))
     .addOption(new Option('--group <by>', 'sum by what they share').choices(GROUPINGS))
     .option('--limit <n>', 'rows', wholeNumber(1, MAX_LIMIT), DEFAULT_LIMIT)
+    .option('--details', 'of the first rows also shared memory, open files, CPU wait; with --json endpoints and more')
     .option('--at <time>', 'then: 03:12, "yesterday 03:12", -15m, 2026-11-22T03:12:00Z', (text) =>
       parseTime(text, Date.now()),
     )
@@ -43,6 +45,8 @@ export async function run(args: readonly string[]): Promise<void> {
     throw new Problem('ERR_USAGE', '--window wants --at: without a time the answer is live', { exitCode: 2 });
   if (options.watch && options.at !== undefined)
     throw new Problem('ERR_USAGE', '--watch and --at exclude each other: the past does not change', { exitCode: 2 });
+  if (options.details && (options.at !== undefined || options.group !== undefined))
+    throw new Problem('ERR_USAGE', '--details wants live processes: leave out --at and --group', { exitCode: 2 });
   await ask(viewerTarget(options), queryOf(options), {
     watch: options.watch ?? false,
     onAnswer: (answer) => {
@@ -59,6 +63,7 @@ function queryOf(options: PsOptions): Query {
     ...(options.host !== undefined && { host: options.host }),
     ...(options.filter !== undefined && { filter: options.filter }),
     ...(options.group !== undefined && { groupBy: options.group }),
+    ...(options.details && { details: true }),
     ...(options.at !== undefined && { atMs: options.at }),
     ...(options.window !== undefined && { windowMs: options.window }),
   };
@@ -118,6 +123,13 @@ function columns(options: PsOptions): Column<Line>[] {
     { caption: 'PID', align: 'right', text: (line) => ('pid' in line ? String(line.pid) : '') },
     { caption: 'USER', text: (line) => ('pid' in line ? line.user : '') },
     ...metrics,
+    ...(options.details ? DETAIL_COLUMNS : []),
     { caption: 'COMMAND', fills: true, text: (line) => ('pid' in line ? line.cmdline || `[${line.comm}]` : '') },
   ];
 }
+
+const DETAIL_COLUMNS: Column<Line>[] = [
+  { caption: 'PSS', align: 'right', text: (line) => formatBytes('pid' in line ? line.pssBytes : undefined) },
+  { caption: 'FILES', align: 'right', text: (line) => ('pid' in line && line.openFiles?.toFixed()) || UNKNOWN },
+  { caption: 'WAIT%', align: 'right', text: (line) => formatPercent('pid' in line ? line.cpuWaitPercent : undefined) },
+];

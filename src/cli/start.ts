@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Option } from 'commander';
+import { NETWORK_CHOICES, type NetworkChoice } from '../agent/network-source.ts';
 import { Client } from '../client/client.ts';
 import { Problem } from '../problem.ts';
 import { ensureTokens } from '../server/auth.ts';
@@ -11,6 +13,7 @@ import { untilToldToStop } from './stop.ts';
 interface StartOptions {
   config: string;
   tui: boolean;
+  net: NetworkChoice;
 }
 
 /**
@@ -26,6 +29,11 @@ export async function run(args: readonly string[]): Promise<void> {
     'Server, store, agent and terminal UI on this machine; q or Ctrl-C ends all of it.',
   )
     .option('--no-tui', 'run on without the terminal UI, and log')
+    .addOption(
+      new Option('--net <source>', "where figures of processes' network come from")
+        .choices(NETWORK_CHOICES)
+        .default('auto'),
+    )
     .parse([...args], { from: 'user' })
     .opts<StartOptions>();
   const config = configure(options);
@@ -49,7 +57,7 @@ export async function run(args: readonly string[]): Promise<void> {
     server.environment.PROCMESH_SERVER_LISTEN = `${config.listen.host}:${port}`;
     agent = new Child({
       name: 'agent',
-      args: [...AGENT_NODE_OPTIONS, bundle, ...common, '--server', url],
+      args: [...AGENT_NODE_OPTIONS, bundle, ...common, '--server', url, '--net', options.net],
       environment: { PROCMESH_GLOBAL_LOG_FILE: agentLogFile(logFile) },
       echo: !withTui,
     });
@@ -78,11 +86,15 @@ function mainFile(): string {
 async function agentBundle(dataDir: string): Promise<string> {
   const packed = fileURLToPath(new URL('./agent.js', import.meta.url));
   if (!import.meta.url.endsWith('.ts') && existsSync(packed)) return packed;
-  const { writeAgentBundle } = await import('../server/release/bundle.ts');
+  const [{ writeAgentBundle }, { bringKoffi }] = await Promise.all([
+    import('../server/release/bundle.ts'),
+    import('../server/release/native.ts'),
+  ]);
   const built = join(dataDir, 'release', 'agent.mjs');
   try {
     mkdirSync(join(dataDir, 'release'), { recursive: true, mode: 0o700 });
     await writeAgentBundle(built);
+    bringKoffi(dirname(built));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n').at(-1) : cause;
     throw new Problem(

@@ -3,9 +3,10 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Agent } from '../../src/agent/agent.ts';
+import { type NetworkBytes, type NetworkReading, type NetworkSource, noBytes } from '../../src/agent/network-source.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
 import { beatSchema, intervalMessageSchema } from '../../src/protocol/message.ts';
-import { FakeProc, ioLines } from '../support/fake-proc.ts';
+import { FakeProc, ioLines, NET_DEV_HEADER } from '../support/fake-proc.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { Clock } from './clock.ts';
 import { type Connection, FakeServer, SETTINGS } from './fake-server.ts';
@@ -23,6 +24,8 @@ async function setUp(t: TestContext) {
   proc.process({ pid: 7, comm: 'mysqld', utime: 100 }, { io: ioLines(0, 0), cmdline: 'mysqld\0--port=3307\0' });
   const server = await FakeServer.start(t);
   const troubles: string[] = [];
+  const network = new FakeNetwork();
+  const sources = { network, exits: undefined, refusals: { network: [], exits: [] }, close: () => network.close() };
   const start = (): Agent => {
     const agent = new Agent({
       host: 'db1',
@@ -33,6 +36,7 @@ async function setUp(t: TestContext) {
       procRoot: proc.procRoot,
       sysRoot: proc.sysRoot,
       passwdPath: proc.passwdPath,
+      openSources: () => sources,
     });
     agent.on('trouble', (error) => troubles.push(error.message));
     t.after(() => agent.stop());
@@ -42,7 +46,31 @@ async function setUp(t: TestContext) {
   const agent = start();
   const connection = await server.connection();
   await connection.next('hello');
-  return { clock, dir, proc, server, agent, start, troubles, connection };
+  return { clock, dir, proc, server, agent, start, troubles, connection, network };
+}
+
+/** Tells what it is told to, once. */
+class FakeNetwork implements NetworkSource {
+  readonly name = 'bpf';
+  readonly limitation = undefined;
+  isClosed = false;
+  #next: NetworkReading = { processes: new Map(), endpoints: [] };
+
+  tell(pid: number, bytes: Partial<NetworkBytes>): void {
+    const { inBytes = 0, outBytes = 0 } = bytes;
+    this.#next.processes.set(pid, { ...noBytes(), ...bytes });
+    this.#next.endpoints.push({ pid, localPort: 3307, remotePort: 0, remoteAddress: '10.0.0.9', inBytes, outBytes });
+  }
+
+  read(): NetworkReading {
+    const reading = this.#next;
+    this.#next = { processes: new Map(), endpoints: [] };
+    return reading;
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
 }
 
 async function welcomed(connection: Connection, settings = {}): Promise<void> {
@@ -82,6 +110,65 @@ test('takes its first sample after 0.4 s and then one on each whole period', GUA
     [1_000, 2_000],
   );
 });
+
+test('tells who moved what over the network, in beats, rows and intervals', GUARD, async (t) => {
+  const { clock, agent, proc, connection, network } = await setUp(t);
+  await welcomed(connection, { intervalMs: 1_000 });
+  connection.send({ ...WATCH, query: { ...WATCH.query, details: true } });
+  const eth0 = (bytes: number): void =>
+    proc.write('net/dev', `${NET_DEV_HEADER}  eth0: ${bytes} 0 0 0 0 0 0 0 ${bytes} 0\n`);
+  eth0(0);
+  clock.advance(400);
+  await connection.next('beat');
+  await connection.next('rows');
+  network.tell(7, { inBytes: 2_000, outBytes: 500, loopbackInBytes: 4_000 });
+  eth0(3_000);
+  clock.advance(500);
+  const beat = beatSchema.parse(await connection.next('beat'));
+  assert.deepEqual([beat.netSource, beat.usage.netInBytesPerSec], ['bpf', 6_000]);
+  assert.deepEqual(beat.network?.interfaces, [{ name: 'eth0', inBytesPerSec: 6_000, outBytesPerSec: 6_000 }]);
+  assert.deepEqual(beat.culprits['net-in'], [{ instance: 'mysqld:3307', pid: 7, value: 4_000 }]);
+  const [row] = (await connection.next('rows')).rows;
+  assert.ok(row !== undefined && 'pid' in row);
+  assert.deepEqual([row.netInBytesPerSec, row.netOutBytesPerSec, row.loopbackInBytesPerSec], [4_000, 1_000, 8_000]);
+  assert.deepEqual(row.endpoints, [
+    { localPort: 3307, remoteAddress: '10.0.0.9', inBytesPerSec: 4_000, outBytesPerSec: 1_000 },
+  ]);
+  clock.advance(1_000);
+  const interval = await nextInterval(connection);
+  assert.equal(interval.processes.find(({ pid }) => pid === 7)?.netInBytesPerSecMax, 4_000);
+  assert.equal(interval.endpoints?.[0]?.instance, 'mysqld:3307');
+  assert.equal(interval.interfaces?.[0]?.inBytesPerSecMax, 6_000);
+  agent.stop();
+  assert.equal(network.isClosed, true);
+});
+
+test(
+  'samples less often when that would cost more than its budget, and as told while somebody looks',
+  GUARD,
+  async (t) => {
+    t.mock.method(process, 'cpuUsage', () => ({ user: 50_000, system: 0 }));
+    const { clock, connection } = await setUp(t);
+    await welcomed(connection, { sampleMs: 1_000, intervalMs: 12_000, cpuBudgetPercent: 2 });
+    const beats = async (ms: number): Promise<number[]> => {
+      await pass(clock, connection, ms);
+      return connection.taken('beat').map(({ atMs }) => (atMs - NOON) / 1_000);
+    };
+    // Ten samples are taken as told; 50 ms of CPU time are 2 % of 2.5 s, and 3 s divide the interval.
+    assert.deepEqual(await beats(18_000), [0.5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 18]);
+    connection.send(WATCH);
+    await connection.settled();
+    assert.deepEqual(await beats(3_000), [19, 20, 21]);
+    connection.send({ type: 'unwatch', id: 1 });
+    await connection.settled();
+    const later = await beats(9_000);
+    assert.deepEqual(
+      later.slice(-2).map((at) => at % 3),
+      [0, 0],
+    );
+    assert.ok(later.length <= 4, `${later}`);
+  },
+);
 
 test('answers a new watch at once, and again with each sample until it ends', GUARD, async (t) => {
   const { clock, connection } = await setUp(t);

@@ -5,7 +5,7 @@ import { figure, figures, largestBy } from '../../src/agent/figures.ts';
 import type { ProcessCounters } from '../../src/agent/snapshot.ts';
 import { culpritsSchema } from '../../src/protocol/row.ts';
 import { bareIdentities, sample } from './samples.ts';
-import { snapshot } from './snapshots.ts';
+import { countersOf, snapshot } from './snapshots.ts';
 
 const PAGE = 4_096;
 const taken = snapshot(2, { 10: { rssPages: 7 }, 11: { rssPages: 9 }, 12: { ioHidden: true }, 13: {} });
@@ -37,6 +37,20 @@ test('tells a measured zero from what is not known', () => {
   assert.deepEqual(Object.keys(figures(process(12), window, PAGE)), ['cpuPercent', 'rssBytes']);
 });
 
+test('makes rates of what was moved, where there is a source that tells', () => {
+  const moved = sample(
+    taken,
+    {},
+    { durationMs: 2_000, network: { 10: { inBytes: 3_001, outBytes: 8, loopbackInBytes: 1e9 } } },
+  );
+  const net = (pid: number) => {
+    const { netInBytesPerSec, netOutBytesPerSec } = figures(process(pid), moved, PAGE);
+    return [netInBytesPerSec, netOutBytesPerSec];
+  };
+  assert.deepEqual(net(10), [1_501, 4]);
+  assert.deepEqual(net(12), [0, 0], 'a measured zero');
+});
+
 test('finds the largest, largest first, equals in their order, unknown ones last', () => {
   const pids = (count: number, name: 'cpuPercent' | 'readBytesPerSec'): number[] =>
     largestBy(name, window, count, PAGE).map(({ pid }) => pid);
@@ -54,6 +68,15 @@ test('finds the largest of many as sorting would', () => {
   const sorted = [...all.snapshot.processes.keys()].sort((a, b) => value(b) - value(a));
   const found = largestBy('cpuPercent', all, 40, PAGE).map(({ pid }) => pid);
   assert.deepEqual(found.map(value), sorted.slice(0, 40).map(value));
+});
+
+test('counts a process that ended within the window among the others', () => {
+  const last = countersOf(14, { comm: 'job', state: 'X', rssPages: 0 });
+  const all = sample(taken, { 14: { cpuTicks: 70 } }, { ended: [last] });
+  assert.deepEqual(largestBy('cpuPercent', all, 1, PAGE), [last]);
+  const identities = bareIdentities();
+  identities.update(taken);
+  assert.deepEqual(culprits(all, identities, PAGE).cpu, [{ instance: 'job', pid: 14, value: 70 }]);
 });
 
 test('names the three largest users of each resource, and nobody who used nothing', () => {

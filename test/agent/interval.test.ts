@@ -8,7 +8,7 @@ import type { Rules } from '../../src/protocol/message.ts';
 import { FakeProc } from '../support/fake-proc.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { bareIdentities, sample } from './samples.ts';
-import { type ProcessFields, snapshot, T0_MS } from './snapshots.ts';
+import { countersOf, type ProcessFields, snapshot, T0_MS } from './snapshots.ts';
 
 const PAGE = 4_096;
 /** Nothing is recorded but what a test asks for. */
@@ -107,6 +107,32 @@ test('takes in a process that ended, with what it used and for as long as it had
   const ended = row(builder.close(T0_MS + 4_000, ALL), 10);
   assert.deepEqual([ended?.comm, ended?.cpuPercent, ended?.cpuPercentMax], ['job', 5, 20]);
   assert.deepEqual([ended?.rssBytes, ended?.rssBytesMax], [10 * PAGE, 40 * PAGE]);
+});
+
+test('takes in the last use of a process in the window it ended in, and no memory beyond', () => {
+  const { builder, add } = setUp();
+  add(snapshot(1, { 10: { comm: 'job', rssPages: 40 } }), { 10: { cpuTicks: 20 } });
+  const ended = [countersOf(10, { comm: 'job', state: 'X', rssPages: 0 })];
+  add(snapshot(2, {}), { 10: { cpuTicks: 60 } }, { ended });
+  add(snapshot(4, {}), {}, { durationMs: 2_000 });
+  const job = row(builder.close(T0_MS + 4_000, ALL), 10);
+  assert.deepEqual([job?.comm, job?.cpuPercent, job?.cpuPercentMax], ['job', 20, 60]);
+  assert.deepEqual([job?.rssBytes, job?.rssBytesMax], [10 * PAGE, 40 * PAGE]);
+});
+
+test('records a process that ended in the first window of an interval', () => {
+  const { builder, add } = setUp();
+  const ended = [countersOf(10, { comm: 'job', state: 'X', rssPages: 0 })];
+  add(snapshot(1, {}), { 10: { cpuTicks: 60 } }, { ended });
+  add(snapshot(2, { 10: { comm: 'other', bornAt: 1.5 } }), { 10: { cpuTicks: 20 } });
+  const rows = builder.close(T0_MS + 2_000, { ...NEVER, cpuPercent: 1 }).processes;
+  assert.deepEqual(
+    rows.map(({ comm, state, cpuPercent, rssBytes }) => [comm, state, cpuPercent, rssBytes]),
+    [
+      ['job', 'X', 30, 0],
+      ['other', 'S', 10, 5 * PAGE],
+    ],
+  );
 });
 
 test('keeps two processes with the same pid apart', () => {

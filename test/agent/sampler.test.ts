@@ -1,18 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Sampler } from '../../src/agent/sampler.ts';
+import { Exits } from '../../src/agent/exits.ts';
+import { type NetworkBytes, type NetworkSource, noBytes } from '../../src/agent/network-source.ts';
+import { Sampler, type SampleSources } from '../../src/agent/sampler.ts';
 import type { Scanner, Snapshot } from '../../src/agent/snapshot.ts';
 import { hostUsageSchema } from '../../src/protocol/row.ts';
 import { snapshot, T0_MS } from './snapshots.ts';
+import { FakeTaskExits } from './task-exits.ts';
 
 /** A sampler that is given these snapshots, one after the other; an error is thrown. */
 function samplerOf(...taken: (Snapshot | Error)[]): Sampler {
+  return samplerWith({}, ...taken);
+}
+
+function samplerWith(sources: SampleSources, ...taken: (Snapshot | Error)[]): Sampler {
   const take = (): Snapshot => {
     const next = taken.shift();
     if (next === undefined || next instanceof Error) throw next ?? new Error('no more snapshots');
     return next;
   };
-  return new Sampler({ take } as unknown as Scanner);
+  return new Sampler({ take } as unknown as Scanner, sources);
 }
 
 const ticks = (sampler: Sampler): [number, number][] =>
@@ -66,4 +73,115 @@ test('goes on from the last snapshot when one could not be taken', () => {
   sampler.sample();
   assert.throws(() => sampler.sample(), /EIO/);
   assert.deepEqual(ticks(sampler), [[10, 7]]);
+});
+
+type Moved = Record<number, Partial<NetworkBytes>>;
+
+/** Tells these readings, one after the other; an error is thrown. */
+function networkOf(...readings: (Moved | Error)[]): NetworkSource {
+  return {
+    name: 'bpf',
+    limitation: undefined,
+    close: () => undefined,
+    read: () => {
+      const next = readings.shift() ?? {};
+      if (next instanceof Error) throw next;
+      const pids = Object.keys(next).map(Number);
+      return {
+        processes: new Map(pids.map((pid) => [pid, { ...noBytes(), ...next[pid] }])),
+        endpoints: pids.map((pid) => ({
+          ...{ pid, localPort: 80, remotePort: 0, remoteAddress: '10.0.0.1' },
+          ...{ inBytes: 1, outBytes: 1 },
+        })),
+      };
+    },
+  };
+}
+
+const eth0 = (inBytes: number) => ({
+  interfaces: [{ name: 'eth0', inBytes, inPackets: 2, outBytes: 0, outPackets: 0 }],
+  loopback: { name: 'lo', inBytes: 5 * inBytes, inPackets: 0, outBytes: 5 * inBytes, outPackets: 0 },
+});
+
+test('knows what each process moved since the snapshot before, and that host = Σ processes + unattributed', () => {
+  const sampler = samplerWith(
+    {
+      network: networkOf(
+        { 10: { inBytes: 9e9 } },
+        { 10: { inBytes: 600, loopbackOutBytes: 70 }, 11: { inBytes: 300 } },
+      ),
+    },
+    snapshot(0, { 10: {}, 11: {} }, eth0(0)),
+    snapshot(2, { 10: {}, 11: {} }, eth0(1_000)),
+  );
+  sampler.sample();
+  const sample = sampler.sample();
+  assert.deepEqual(sample?.network?.usage.get(10), {
+    ...{ inBytes: 600, outBytes: 0, loopbackInBytes: 0, loopbackOutBytes: 70 },
+  });
+  assert.equal(sample?.host.netInBytesPerSec, 500);
+  assert.equal(sample?.host.unattributed.netInBytesPerSec, 50);
+  assert.equal(sample?.network?.loopbackBytes, 5_000);
+});
+
+test('gives a process that moved something and ended a last row, without memory', () => {
+  const sampler = samplerWith(
+    { network: networkOf({}, { 10: { outBytes: 500 }, 99: { outBytes: 100 } }) },
+    snapshot(0, { 10: { comm: 'curl' } }, eth0(0)),
+    snapshot(1, {}, eth0(0)),
+  );
+  sampler.sample();
+  const sample = sampler.sample();
+  const last = sample?.processes.get(10);
+  assert.deepEqual([last?.comm, last?.state, last?.rssPages], ['curl', 'X', 0]);
+  assert.equal(sample?.network?.usage.get(10)?.outBytes, 500);
+  assert.deepEqual(
+    sample?.network?.endpoints.map(({ pid }) => pid),
+    [10],
+  );
+  assert.equal(sample?.network?.usage.has(99), false, 'a process nobody ever saw is nobody');
+  assert.equal(sample?.snapshot.processes.has(10), false);
+});
+
+test('a network that cannot be read is unattributed for that sample, and says why', () => {
+  const sampler = samplerWith(
+    { network: networkOf({}, new Error('EIO'), { 10: { inBytes: 100 } }) },
+    snapshot(0, { 10: {} }, eth0(0)),
+    snapshot(1, { 10: {} }, eth0(100)),
+    snapshot(2, { 10: {} }, eth0(200)),
+  );
+  sampler.sample();
+  const failed = sampler.sample();
+  assert.deepEqual([failed?.network, failed?.host.unattributed.netInBytesPerSec], [undefined, 100]);
+  assert.equal(sampler.networkProblem?.message, 'EIO');
+  assert.equal(sampler.sample()?.network?.usage.get(10)?.inBytes, 100);
+  assert.equal(sampler.networkProblem, undefined);
+});
+
+test('charges what a process moved that nobody saw to the nearest living one of those that started it', () => {
+  const tasks = new FakeTaskExits();
+  const sampler = samplerWith(
+    {
+      exits: new Exits(tasks),
+      network: networkOf({}, { 99: { outBytes: 100 }, 98: { outBytes: 30 }, 97: { outBytes: 5 } }),
+    },
+    snapshot(0, { 10: { comm: 'sh' } }, eth0(0)),
+    snapshot(1, { 10: { comm: 'sh' } }, eth0(0)),
+  );
+  sampler.sample();
+  // sh started 98, which started 99; who started 97 is not known.
+  tasks.tell(
+    { tgid: 99, ppid: 98, comm: 'curl', startedAtMs: T0_MS + 100 },
+    { tgid: 98, ppid: 10, comm: 'sh', startedAtMs: T0_MS + 50 },
+    { tgid: 97, ppid: 96, comm: 'nc', startedAtMs: T0_MS + 50 },
+  );
+  const sample = sampler.sample();
+  assert.deepEqual(
+    [...(sample?.network?.usage ?? [])].map(([pid, { outBytes }]) => [pid, outBytes]),
+    [[10, 130]],
+  );
+  assert.deepEqual(
+    sample?.network?.endpoints.map(({ pid }) => pid),
+    [10, 10],
+  );
 });

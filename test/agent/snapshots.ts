@@ -43,6 +43,7 @@ export function snapshot(second: number, processes: Record<number, ProcessFields
       disks: [],
       baseDisks: new Set<string>(),
       interfaces: [],
+      loopback: undefined,
       ...counters,
     },
     processes: new Map(all.map(([pid, fields]) => [Number(pid), countersOf(Number(pid), fields)])),
@@ -50,7 +51,8 @@ export function snapshot(second: number, processes: Record<number, ProcessFields
   });
 }
 
-function countersOf(pid: number, fields: ProcessFields): ProcessCounters {
+/** The counters of one process, as they stand in a snapshot. */
+export function countersOf(pid: number, fields: ProcessFields): ProcessCounters {
   const { ppid = 1, comm = `p${pid}`, state = 'S', own = 0, reaped = 0, read = 0, write = 0, rssPages = 10 } = fields;
   return {
     pid,

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Sample } from '../../src/agent/sampler.ts';
 import { Watches } from '../../src/agent/watch.ts';
 import { FilterError } from '../../src/protocol/filter.ts';
 import { type AgentRows, agentRowsSchema, type Watch } from '../../src/protocol/message.ts';
 import type { Query } from '../../src/protocol/query.ts';
-import { bareIdentities, sample } from './samples.ts';
-import { type ProcessFields, snapshot, T0_MS } from './snapshots.ts';
+import { bareDetails, bareIdentities, sample } from './samples.ts';
+import { countersOf, type ProcessFields, snapshot, T0_MS } from './snapshots.ts';
 
 const PROCESSES: Record<number, ProcessFields> = {
   10: { comm: 'mysqld' },
@@ -15,13 +16,13 @@ const PROCESSES: Record<number, ProcessFields> = {
 
 function setUp() {
   const identities = bareIdentities();
-  const watches = new Watches('db1', 4_096, identities);
+  const watches = new Watches('db1', 4_096, { identities, details: bareDetails() });
   let second = 0;
   /** A sample in which these used so many percent of a core. */
   const evaluate = (cpu: Record<number, number>, nowMs = 0): AgentRows[] => {
     second += 1;
     const used = Object.fromEntries(Object.entries(cpu).map(([pid, cpuTicks]) => [pid, { cpuTicks }]));
-    const taken = sample(snapshot(second, PROCESSES), used);
+    const taken = sample(snapshot(second, PROCESSES), used, { network: {} });
     identities.update(taken.snapshot);
     return watches.evaluate(taken, nowMs);
   };
@@ -50,6 +51,43 @@ test('answers with the largest rows and the host’s figures of the same sample'
   assert.ok(row !== undefined && 'pid' in row);
   assert.deepEqual([row.host, row.comm, row.cpuPercent, row.rssBytes], ['db1', 'mysqld', 70, 40_960]);
   assert.deepEqual(agentRowsSchema.parse(answer), answer);
+});
+
+test('reads details of the first rows alone, and only where they are asked for', () => {
+  const { evaluate, watch } = setUp();
+  const known = (answer: AgentRows | undefined): boolean[] =>
+    (answer?.rows ?? []).map((row) => 'endpoints' in row && row.endpoints !== undefined);
+  watch({ limit: 10, details: true });
+  watch({ limit: 10, details: true, filter: 'comm:nginx' }, { id: 2 });
+  watch({ limit: 10 }, { id: 3 });
+  watch({ limit: 10, details: true, groupBy: 'comm' }, { id: 4 });
+  const answers = evaluate({ 10: 20, 11: 70, 12: 30 });
+  assert.deepEqual(answers.map(known), [[true, true, true, true], [true], Array(4).fill(false), Array(3).fill(false)]);
+  for (const answer of answers) assert.deepEqual(agentRowsSchema.parse(answer), answer);
+});
+
+test('has a row for a process that ended within the window, for one sample', () => {
+  const identities = bareIdentities();
+  const watches = new Watches('db1', 4_096, { identities, details: bareDetails() });
+  const ended = [countersOf(14, { comm: 'job', state: 'X', rssPages: 0 })];
+  watches.watch({ type: 'watch', id: 1, query: { view: 'processes', sort: 'cpu', limit: 1 }, ttlMs: 100 }, 0);
+  watches.watch(
+    { type: 'watch', id: 2, query: { view: 'processes', sort: 'cpu', limit: 1, filter: 'job' }, ttlMs: 100 },
+    0,
+  );
+  const rows = (taken: Sample): unknown[] => {
+    identities.update(taken.snapshot);
+    return watches.evaluate(taken, 0).map((answer) => {
+      const [row] = answer.rows;
+      return row !== undefined && 'pid' in row ? [row.pid, row.state, row.cpuPercent, row.rssBytes] : undefined;
+    });
+  };
+  const job = [14, 'X', 60, 0];
+  assert.deepEqual(rows(sample(snapshot(1, PROCESSES), { 10: { cpuTicks: 5 }, 14: { cpuTicks: 60 } }, { ended })), [
+    job,
+    job,
+  ]);
+  assert.deepEqual(rows(sample(snapshot(2, PROCESSES), { 10: { cpuTicks: 5 } })), [[10, 'S', 5, 40_960], undefined]);
 });
 
 test('answers a new or changed query at once, and a renewed one with the next sample', () => {

@@ -9,7 +9,7 @@ import { run as ps } from '../../src/cli/ps.ts';
 import { assertFailed, launch, procmesh } from '../support/command.ts';
 import { scratchFolder } from '../support/scratch.ts';
 
-const COMMANDS = ['start', 'server', 'agent', 'top', 'ps', 'hosts'];
+const COMMANDS = ['start', 'server', 'agent', 'top', 'ps', 'hosts', 'doctor'];
 
 describe('every command', { concurrency: 2, timeout: 120_000 }, () => {
   for (const command of ['', ...COMMANDS]) {
@@ -66,10 +66,13 @@ describe('wrong usage is told in one line and with exit code 2:', () => {
     [['ps', '--at', '2099-01-01T00:00:00Z'], /--at.*future/],
     [['ps', '--window', '10m'], /--window wants --at/],
     [['ps', '--at', '-5m', '--window', 'long'], /--window.*10m/],
+    [['ps', '--details', '--at', '-5m'], /--details wants live/],
+    [['ps', '--details', '--group', 'user'], /--details wants live/],
     [['ps', '--watch', '--at', '-5m'], /--watch and --at exclude each other/],
     [['ps', '--server', 'nonsense'], /--server.*ws:\/\/127\.0\.0\.1:9300/],
     [['hosts', '--server', 'http://127.0.0.1:9300'], /--server.*ws:\/\//],
     [['hosts', '--watch=yes'], /--watch/],
+    [['agent', '--net', 'iftop'], /--net.*auto, bpf, sockets/],
     [['agent', '--server', 'ws://127.0.0.1:1,nonsense'], /--server.*ws:\/\//],
   ] as const) {
     it(`procmesh ${args.join(' ')}`, async (t) => {
@@ -91,7 +94,8 @@ describe('wrong usage is told in one line and with exit code 2:', () => {
 });
 
 describe('the configuration', { concurrency: 2, timeout: 120_000 }, () => {
-  for (const command of COMMANDS.filter((name) => name !== 'top')) {
+  // The one wants a terminal first, the other goes on to tell what else it finds.
+  for (const command of COMMANDS.filter((name) => name !== 'top' && name !== 'doctor')) {
     it(`is checked by procmesh ${command} before anything else, and a wrong value named with all one needs`, async (t) => {
       const folder = scratchFolder(t);
       const config = join(folder, 'wrong.ini');

@@ -174,7 +174,7 @@ test('Enter opens a host, then a process; Esc and Backspace go back', () => {
   assert.equal(stage.asked?.host, 'db-02');
   stage.rows([processRow({ host: 'db-02' })]).keys('enter');
   assert.deepEqual(stage.asked, {
-    ...{ view: 'processes', host: 'db-02', filter: 'pid:/^2913$/', sort: 'cpu', limit: 1 },
+    ...{ view: 'processes', host: 'db-02', filter: 'pid:/^2913$/', sort: 'cpu', limit: 1, details: true },
   });
   assert.equal(stage.keys('escape').asked?.limit, 50);
   assert.equal(stage.keys('backspace').asked, undefined);

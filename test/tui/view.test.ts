@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import stringWidth from 'string-width';
-import { busyHost, processRow } from './fleet.ts';
+import { busyHost, hostRow, hostTotal, processRow } from './fleet.ts';
 import { details, fleet, gone, groups, HOSTILE, help, host, hosts, SCENES } from './scenes.ts';
 import { plain, Stage } from './stage.ts';
 
@@ -143,6 +143,63 @@ test('the details of a process show all of it, with its escape sequences disarme
  Esc back  ↑↓ scroll  p pause  ? help  q quit                 this machine only
 `,
   );
+});
+
+test('the details of a process show what its agent read because somebody looks', () => {
+  const stage = host(80, 34);
+  const known = processRow({
+    openFiles: 812,
+    pssBytes: 1024 ** 3,
+    cpuWaitPercent: 12.5,
+    loopbackInBytesPerSec: 2048,
+    loopbackOutBytesPerSec: 0,
+    endpoints: [
+      { localPort: 3307, remoteAddress: '10.0.0.7', inBytesPerSec: 1024 ** 2, outBytesPerSec: 34 * 1024 ** 2 },
+      { remotePort: 53, remoteAddress: '2001:db8::1', inBytesPerSec: 0, outBytesPerSec: 60 },
+    ],
+    endedChildren: [{ comm: 'cc1', count: 812, cpuPercent: 145 }],
+  });
+  const lines = stage.rows([known]).keys('enter').rows([known]).lines();
+  const from = (start: string): string[] => lines.slice(lines.findIndex((line) => line.startsWith(start)));
+  assert.deepEqual(
+    from(' open files')
+      .slice(0, 4)
+      .map((line) => line.trim()),
+    [
+      'open files 812',
+      'PSS        1.0G, its share of shared pages',
+      "CPU wait   12.5% of a thread's time",
+      'loopback   2.0K/s in, 0/s out',
+    ],
+  );
+  assert.deepEqual(
+    from('── network')
+      .slice(0, 5)
+      .map((line) => line.replace(/ +/g, ' ').replace(/─+ ?$/, '').trim()),
+    [
+      '── network, by endpoint',
+      ':3307 from 10.0.0.7 1.0M/s in 34M/s out',
+      'to [2001:db8::1]:53 0/s in 60/s out',
+      '── ended below it and charged to it',
+      '812 × cc1 145.0% CPU',
+    ],
+  );
+});
+
+test('the network gauge says how much of it is headers, unless it is quiet', () => {
+  const gauge = (netInBytesPerSec: number): string | undefined => {
+    const total = hostTotal({ netInBytesPerSec, netOutBytesPerSec: 0 });
+    const network = { interfaces: [], loopbackBytesPerSec: 0, overheadOutBytesPerSec: 0 };
+    const overheadInBytesPerSec = netInBytesPerSec / 20;
+    return new Stage(120, 20)
+      .status({ state: 'open' })
+      .hosts([hostRow({ ...total, network: { ...network, overheadInBytesPerSec } })])
+      .rows([processRow()], { totals: [total] })
+      .lines()
+      .find((line) => line.startsWith(' NET'));
+  };
+  assert.match(gauge(1e6) ?? '', /seen by bpf {2}headers 5%/);
+  assert.doesNotMatch(gauge(1_000) ?? '', /headers/);
 });
 
 test('help fits a small terminal', () => {

@@ -23,7 +23,9 @@ export async function writeAgentBundle(outfile: string): Promise<void> {
     target: 'node26',
     format: 'esm',
     // Bundled CommonJS packages ask for Node's own modules by `require`.
-    banner: { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as requireOf } from 'node:module';\nconst require = requireOf(import.meta.url);",
+    },
     legalComments: 'none',
     minifySyntax: true,
     minifyWhitespace: true,
