@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AGENT_NODE_OPTIONS } from '../../src/cli/start.ts';
 import { writeAgentBundle } from '../../src/server/release/bundle.ts';
+import { bringKoffi } from '../../src/server/release/native.ts';
 import { Sink } from './sink.ts';
 import { cpuMs, ended, ROOT, rssMb, type Workshop } from './tools.ts';
 
@@ -15,6 +16,7 @@ export async function startAgent(
 ): Promise<ChildProcess & { pid: number }> {
   const bundle = join(workshop.dir, 'agent.mjs');
   await writeAgentBundle(bundle);
+  bringKoffi(workshop.dir);
   const dataDir = join(workshop.dir, `data-${Date.now()}`);
   mkdirSync(dataDir);
   const token = join(dataDir, 'agent.token');

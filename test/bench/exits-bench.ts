@@ -1,0 +1,30 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+import { AGENT_NODE_OPTIONS } from '../../src/cli/start.ts';
+import { ROOT, type Workshop } from './tools.ts';
+
+const SECONDS = 8;
+
+/** What hearing of so many exits a second costs, % of one core, and how many of them were not heard of. */
+export async function exitStorm(
+  workshop: Workshop,
+  rate: number,
+): Promise<{ cpuPercent: number; perSec: number; lost: number; overruns: number }> {
+  const spawner = workshop.compile('spawner');
+  const args = [...AGENT_NODE_OPTIONS, `${ROOT}test/bench/read-exits.ts`];
+  const reader = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(reader.stdout, 'data');
+  const { stdout } = await promisify(execFile)(spawner, [String(rate), String(SECONDS)]);
+  reader.stdin.end();
+  const [text] = await once(reader.stdout, 'data');
+  const { counted, overruns, cpuMs } = JSON.parse(String(text)) as Record<'counted' | 'overruns' | 'cpuMs', number>;
+  const started = Number(stdout);
+  // Others end processes too: more are heard of than the spawner started, never fewer.
+  return {
+    cpuPercent: cpuMs / 10 / SECONDS,
+    perSec: started / SECONDS,
+    lost: Math.max(0, started - counted),
+    overruns,
+  };
+}
