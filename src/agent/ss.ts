@@ -125,10 +125,12 @@ export class SsTable implements TcpTable {
   }
 
   #listen(): void {
-    // A pipe makes ss keep what it says until there are 4 KB of it; stdbuf talks it out of that, and becomes ss.
+    // A pipe makes ss keep what it says until there are 4 KB of it; stdbuf talks it out of that. An agent that is killed
+    // cannot end it, and where nothing is destroyed ss would not notice; so setpriv has the kernel do it. Each becomes
+    // the next, in the same process.
     this.#events = run(
-      'stdbuf',
-      ['-oL', this.#options.ss, '-E', FIELDS],
+      'setpriv',
+      ['--pdeathsig', 'KILL', 'stdbuf', '-oL', this.#options.ss, '-E', FIELDS],
       (line) => {
         this.#eventsFailure = undefined;
         this.#restartMs = this.#options.firstRestartMs;
@@ -141,7 +143,8 @@ export class SsTable implements TcpTable {
         this.#events = undefined;
         if (this.#isClosed || this.#isMissing) return;
         this.#interruptions += 1;
-        this.#eventsFailure = ending === 'missing' ? 'stdbuf of the package coreutils is missing' : `ss -E: ${ending}`;
+        this.#eventsFailure =
+          ending === 'missing' ? 'setpriv of the package util-linux is missing' : `ss -E: ${ending}`;
         this.#restart = setTimeout(() => this.#listen(), Math.random() * this.#restartMs).unref();
         this.#restartMs = Math.min(LAST_RESTART_MS, this.#restartMs * 2);
       },

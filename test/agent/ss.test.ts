@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -163,7 +164,7 @@ test('says that ss is missing, and gives up', async (t) => {
   );
 });
 
-test('says that stdbuf is missing, and lists all the same', async (t) => {
+test('says that setpriv is missing, and lists all the same', async (t) => {
   const path = process.env.PATH;
   t.after(() => {
     process.env.PATH = path;
@@ -172,7 +173,26 @@ test('says that stdbuf is missing, and lists all the same', async (t) => {
   const { table } = setUp(t, { list: `echo '${line(1, 5)}'` });
   process.env.PATH = path;
   assert.deepEqual(await listed(table), [1]);
-  await until(() => table.limitation?.includes('stdbuf of the package coreutils is missing') ?? false);
+  await until(() => table.limitation?.includes('setpriv of the package util-linux is missing') ?? false);
+});
+
+test('what it started ends with this process, however that ends', async (t) => {
+  const folder = scratchFolder(t);
+  const ss = join(folder, 'ss');
+  writeFileSync(
+    ss,
+    `#!/bin/sh\n[ "$1" = -E ] || exit 0\necho $$ > ${folder}/part\nmv ${folder}/part ${folder}/listener\nexec sleep 1000\n`,
+  );
+  chmodSync(ss, 0o755);
+  const module = new URL('../../src/agent/ss.ts', import.meta.url).href;
+  const program = `import { SsTable } from '${module}'; new SsTable({ ss: '${ss}' });`;
+  const agent = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: 'inherit' });
+  t.after(() => agent.kill('SIGKILL'));
+  await until(() => existsSync(join(folder, 'listener')));
+  const listener = Number(readFileSync(join(folder, 'listener'), 'utf8'));
+  assert.ok(existsSync(`/proc/${listener}`));
+  agent.kill('SIGKILL');
+  await until(() => !existsSync(`/proc/${listener}`));
 });
 
 test('ends what it started when it is closed', async (t) => {
