@@ -130,7 +130,7 @@ function settleOne(
       charge(usage, pid, resource, -missing - postponed);
       continue;
     }
-    const { carried, children, orphans } = account;
+    const { children, orphans } = account;
     if (reaper !== undefined) missing -= takeFromReaper(account, reaper, resource, missing, isExact);
     const keptOrphans = Math.min(missing, orphans[resource]);
     const keptChildren = Math.min(missing - keptOrphans, children[resource]);
