@@ -1,8 +1,8 @@
 import type { DiskCounters } from '../procfs/diskstats.ts';
 import type { HostUsage } from '../protocol/row.ts';
-import type { Usage } from './attribution.ts';
+import type { Usage } from './attribution/attribute.ts';
 import type { HostCounters } from './host-counters.ts';
-import type { NetworkAccounts } from './network-accounting.ts';
+import type { NetworkAccounts } from './network/accounting.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What accounting remembers from one window to the next. */

@@ -1,7 +1,7 @@
 import { METRICS } from '../protocol/metric.ts';
 import type { Culprits } from '../protocol/row.ts';
 import { figure, largestBy } from './figures.ts';
-import type { Identities } from './identity.ts';
+import type { Identities } from './identity/identity.ts';
 import { roundFigure } from './rounding.ts';
 import type { Sample } from './sampler.ts';
 

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { absence, KernelText, readWhole } from '../procfs/kernel-file.ts';
 import { parseCpuWaitMs } from '../procfs/pid-schedstat.ts';
 import type { Details } from '../protocol/row.ts';
-import { endpointsOf } from './endpoints.ts';
+import { endpointsOf } from './network/endpoints.ts';
 import type { PssReader } from './pss.ts';
 import { roundFigure } from './rounding.ts';
 import type { Sample } from './sampler.ts';

@@ -11,7 +11,7 @@ import {
   type Watch,
 } from '../protocol/message.ts';
 import { type ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect.ts';
-import type { Outbox } from './outbox.ts';
+import type { Outbox } from './history/outbox.ts';
 
 /** Intervals that may be on their way without an acknowledgement: back-fill goes at the pace of the server's store. */
 const IN_FLIGHT = 4;

@@ -1,12 +1,12 @@
 import type { HostUsage } from '../protocol/row.ts';
 import { account, type Ledger, openLedger } from './accounting.ts';
-import { attribute, type Carry, type EndedChildren, NO_CARRY, type Usage } from './attribution.ts';
-import type { Exits, ExitWindow } from './exits.ts';
-import { accountNetwork, type NetworkUsage } from './network-accounting.ts';
-import type { EndpointBytes, NetworkReading, NetworkSource } from './network-source.ts';
+import { attribute, type Carry, type EndedChildren, NO_CARRY, type Usage } from './attribution/attribute.ts';
+import type { Exits, ExitWindow } from './attribution/exits.ts';
+import { Zombies } from './attribution/zombies.ts';
+import { accountNetwork, type NetworkUsage } from './network/accounting.ts';
+import type { EndpointBytes, NetworkReading, NetworkSource } from './network/source.ts';
 import { roundUsage } from './rounding.ts';
 import type { ProcessCounters, Scanner, Snapshot } from './snapshot.ts';
-import { Zombies } from './zombies.ts';
 
 /** One window of one machine: what it used and who used it. */
 export interface Sample {

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { TaskExits } from '../kernel/taskstats.ts';
-import { Exits } from './exits.ts';
+import { Exits } from './attribution/exits.ts';
 import { type KernelAccess, openKernelAccess } from './kernel-access.ts';
-import { openNetwork } from './network.ts';
-import type { NetworkChoice, NetworkSource } from './network-source.ts';
+import { openNetwork } from './network/ladder.ts';
+import type { ListeningPorts } from './network/sockets.ts';
+import type { NetworkChoice, NetworkSource } from './network/source.ts';
 import { refusalOf } from './refusal.ts';
-import type { ListeningPorts } from './socket-network.ts';
 
 export interface Refusals {
   network: readonly string[];

@@ -6,7 +6,7 @@ import type { ProcessRow, Row } from '../protocol/row.ts';
 import { select } from '../protocol/select.ts';
 import { type DetailReader, MAX_DETAILED_ROWS } from './details.ts';
 import { figures, largestBy } from './figures.ts';
-import type { Identities } from './identity.ts';
+import type { Identities } from './identity/identity.ts';
 import type { Sample } from './sampler.ts';
 import type { ProcessCounters } from './snapshot.ts';
 

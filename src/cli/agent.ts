@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { Agent } from '../agent/agent.ts';
-import { NETWORK_CHOICES, type NetworkChoice } from '../agent/network-source.ts';
+import { NETWORK_CHOICES, type NetworkChoice } from '../agent/network/source.ts';
 import { openSources } from '../agent/sources.ts';
 import { acquireLock } from '../lock.ts';
 import { createLogger } from '../logger.ts';

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
-import { NETWORK_CHOICES, type NetworkChoice } from '../agent/network-source.ts';
+import { NETWORK_CHOICES, type NetworkChoice } from '../agent/network/source.ts';
 import { Client } from '../client/client.ts';
 import { Problem } from '../problem.ts';
 import { ensureTokens } from '../server/auth.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Accounts, account, diskLoad, type Ledger, openLedger } from '../../src/agent/accounting.ts';
-import type { Usage } from '../../src/agent/attribution.ts';
-import { accountNetwork } from '../../src/agent/network-accounting.ts';
-import { seededRandom } from './process-tree.ts';
+import type { Usage } from '../../src/agent/attribution/attribute.ts';
+import { accountNetwork } from '../../src/agent/network/accounting.ts';
+import { seededRandom } from '../support/random.ts';
 import { deepFreeze, type HostFields, snapshot } from './snapshots.ts';
 
 type Raw = Record<number, Partial<Usage>>;

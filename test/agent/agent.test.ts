@@ -3,7 +3,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Agent } from '../../src/agent/agent.ts';
-import { type NetworkBytes, type NetworkReading, type NetworkSource, noBytes } from '../../src/agent/network-source.ts';
+import { type NetworkBytes, type NetworkReading, type NetworkSource, noBytes } from '../../src/agent/network/source.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
 import { beatSchema, intervalMessageSchema } from '../../src/protocol/message.ts';
 import { FakeProc, ioLines, NET_DEV_HEADER } from '../support/fake-proc.ts';

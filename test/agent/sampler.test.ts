@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Exits } from '../../src/agent/exits.ts';
-import { type NetworkBytes, type NetworkSource, noBytes } from '../../src/agent/network-source.ts';
+import { Exits } from '../../src/agent/attribution/exits.ts';
+import { type NetworkBytes, type NetworkSource, noBytes } from '../../src/agent/network/source.ts';
 import { Sampler, type SampleSources } from '../../src/agent/sampler.ts';
 import type { Scanner, Snapshot } from '../../src/agent/snapshot.ts';
 import { hostUsageSchema } from '../../src/protocol/row.ts';
+import { FakeTaskExits } from './attribution/task-exits.ts';
 import { snapshot, T0_MS } from './snapshots.ts';
-import { FakeTaskExits } from './task-exits.ts';
 
 /** A sampler that is given these snapshots, one after the other; an error is thrown. */
 function samplerOf(...taken: (Snapshot | Error)[]): Sampler {

@@ -1,8 +1,8 @@
-import type { Usage } from '../../src/agent/attribution.ts';
+import type { Usage } from '../../src/agent/attribution/attribute.ts';
 import { DetailReader } from '../../src/agent/details.ts';
-import { Identities } from '../../src/agent/identity.ts';
-import type { NetworkUsage } from '../../src/agent/network-accounting.ts';
-import type { EndpointBytes } from '../../src/agent/network-source.ts';
+import { Identities } from '../../src/agent/identity/identity.ts';
+import type { NetworkUsage } from '../../src/agent/network/accounting.ts';
+import type { EndpointBytes } from '../../src/agent/network/source.ts';
 import { PssReader } from '../../src/agent/pss.ts';
 import type { Sample } from '../../src/agent/sampler.ts';
 import type { ProcessCounters, Snapshot } from '../../src/agent/snapshot.ts';

@@ -1,5 +1,5 @@
+import { openSocketNetwork } from '../../src/agent/network/sockets.ts';
 import { Scanner } from '../../src/agent/snapshot.ts';
-import { openSocketNetwork } from '../../src/agent/socket-network.ts';
 import { openLibc } from '../../src/kernel/libc.ts';
 
 /** Prints the microseconds of CPU of one reading of the sockets. Argument: readings. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Exits } from '../../src/agent/exits.ts';
+import { Exits } from '../../src/agent/attribution/exits.ts';
 import { openLibc } from '../../src/kernel/libc.ts';
 import { TaskExits } from '../../src/kernel/taskstats.ts';
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BpfNetwork } from '../../src/agent/bpf-network.ts';
+import { BpfNetwork } from '../../src/agent/network/bpf.ts';
 import { openLibc } from '../../src/kernel/libc.ts';
 
 /** What reading the network once a second costs, for so many seconds; run by network-bench.ts with the agent's flags. */

@@ -4,21 +4,11 @@ import type { Query } from '../../src/protocol/query.ts';
 import type { ProcessRow } from '../../src/protocol/row.ts';
 import { aRow } from '../support/fake-agent.ts';
 import { type Fleet, openFleet, shown } from '../support/fleet.ts';
+import { seededRandom } from '../support/random.ts';
 import { processQuery } from '../support/test-server.ts';
 
 const HOSTS = 20;
 const ROUNDS = 40;
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function randomness(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** A process table of the next moment: values drift, jump, tie and vanish, processes come and go. */
 function drift(host: string, table: readonly ProcessRow[], random: () => number): ProcessRow[] {
@@ -51,7 +41,7 @@ function bruteForce(fleet: Fleet, { limit, filter }: Query): string[] {
 }
 
 async function play(t: TestContext, seed: number): Promise<void> {
-  const random = randomness(seed);
+  const random = seededRandom(seed);
   const fleet = await openFleet(t);
   const names = Array.from({ length: HOSTS }, (_, index) => `host-${index}`);
   for (const host of names) await fleet.add(host, drift(host, [], random));
@@ -93,7 +83,7 @@ describe('twenty hosts whose processes change at random', { timeout: 120_000 }, 
   }
 
   it('show nothing but exact answers while no host comes or goes', async (t) => {
-    const random = randomness(4);
+    const random = seededRandom(4);
     const fleet = await openFleet(t);
     for (let index = 0; index < HOSTS; index += 1) await fleet.add(`host-${index}`, drift(`host-${index}`, [], random));
     const query = processQuery({ limit: 10 });

@@ -1,0 +1,233 @@
+import { KernelText } from '../../procfs/kernel-file.ts';
+import { readListening } from '../../procfs/net-tcp.ts';
+import { readNetNamespace, readSocketInodes } from '../../procfs/pid-fd.ts';
+import type { ProcessCounters } from '../snapshot.ts';
+import { threadCpuMs } from '../thread-cpu.ts';
+
+/**
+ * Even a table with few listening sockets costs milliseconds, because the kernel walks its whole hash of connections to
+ * find where listening ends. So it is read this seldom, and never for more than this share of one core.
+ */
+const REFRESH_MS = 5_000;
+const MAX_SHARE = 1 / 500;
+
+/** A socket whose holder cannot be found is looked for again after this many refreshes, then twice as many, and so on. */
+const FIRST_RETRY = 2;
+const LAST_RETRY = 512;
+
+interface Listener {
+  port: number;
+  /** In this process's own network namespace. */
+  isOwn: boolean;
+  /** Processes that hold it open; empty while not found. */
+  holders: ProcessCounters[];
+  retryAt: number;
+  retryAfter: number;
+}
+
+/**
+ * Who listens on which TCP port. The search for a socket's holder, through every process's descriptors, is made only for
+ * sockets not seen before.
+ */
+export class Listeners {
+  readonly #procRoot: string;
+  readonly #text = new KernelText();
+  readonly #ownNamespace: string | undefined;
+  readonly #isFork: IsFork;
+  readonly #listeners = new Map<number, Listener>();
+  /** One living member of each other network namespace: containers have tables of their own. */
+  readonly #namespaces = new Map<string, number>();
+  #portsByLeader = new Map<number, number[]>();
+  /** Of this process's own network namespace; undefined where the holder is not known, or is not one program. */
+  #holderByPort = new Map<number, ProcessCounters | undefined>();
+  #refreshes = 0;
+  #nextRefreshMs = Number.NEGATIVE_INFINITY;
+
+  /** `isFork` as for `leaderOf`. */
+  constructor(procRoot: string, ownPid: number, isFork: IsFork = () => true) {
+    this.#procRoot = procRoot;
+    this.#isFork = isFork;
+    this.#ownNamespace = readNetNamespace(procRoot, ownPid);
+  }
+
+  /** Makes the listening sockets of this process's network namespace known from the next refresh on. */
+  noticeNamespace(pid: number): void {
+    const namespace = readNetNamespace(this.#procRoot, pid);
+    if (namespace !== undefined && namespace !== this.#ownNamespace) this.#namespaces.set(namespace, pid);
+  }
+
+  /**
+   * To be called with every snapshot; looks anew when it is time. `now` is a monotonic clock, `cpuMs` the CPU time this
+   * thread has used, both in ms.
+   */
+  refresh(
+    processes: ReadonlyMap<number, ProcessCounters>,
+    now: () => number = monotonicMs,
+    cpuMs: () => number = threadCpuMs,
+  ): void {
+    const startedMs = now();
+    if (startedMs < this.#nextRefreshMs) return;
+    const cpuBeforeMs = cpuMs();
+    this.#refresh(processes);
+    this.#nextRefreshMs = startedMs + Math.max(REFRESH_MS, (cpuMs() - cpuBeforeMs) / MAX_SHARE);
+  }
+
+  #refresh(processes: ReadonlyMap<number, ProcessCounters>): void {
+    this.#refreshes += 1;
+    const open = new Set<number>();
+    let wanted = false;
+    for (const [index, dir] of this.#tables(processes).entries()) {
+      for (const { inode, port } of readListening(dir, this.#text)) {
+        open.add(inode);
+        const known = this.#listeners.get(inode);
+        if (known === undefined) {
+          this.#listeners.set(inode, {
+            port,
+            isOwn: index === 0,
+            holders: [],
+            retryAt: 0,
+            retryAfter: FIRST_RETRY,
+          });
+          wanted = true;
+          continue;
+        }
+        known.holders = known.holders.filter((holder) => processes.get(holder.pid)?.startTicks === holder.startTicks);
+        if (known.holders.length === 0 && known.retryAt <= this.#refreshes) wanted = true;
+      }
+    }
+    for (const inode of this.#listeners.keys()) if (!open.has(inode)) this.#listeners.delete(inode);
+    if (wanted) this.#findHolders(processes);
+    this.#portsByLeader = this.#groupPorts(processes);
+    this.#holderByPort = this.#singleHolders(processes);
+  }
+
+  /** Ports of the process group with this leader, ascending; empty when it listens on none. */
+  portsOf(leaderPid: number): number[] {
+    return this.#portsByLeader.get(leaderPid) ?? [];
+  }
+
+  /** Whether somebody in this process's network namespace listened on the port at the last look. */
+  isListening(port: number): boolean {
+    return this.#holderByPort.has(port);
+  }
+
+  /**
+   * Who listened on a port in this process's network namespace at the last look: the topmost holder of its socket, or
+   * the leader of those that listen side by side. Undefined where that is not known, and where strangers share the
+   * port, each on an address of its own.
+   */
+  holderOf(port: number): ProcessCounters | undefined {
+    return this.#holderByPort.get(port);
+  }
+
+  /** Tables of listening sockets, that of this process's own network namespace first. */
+  #tables(processes: ReadonlyMap<number, ProcessCounters>): string[] {
+    const tables = [`${this.#procRoot}/net`];
+    for (const [namespace, pid] of this.#namespaces) {
+      if (processes.has(pid)) tables.push(`${this.#procRoot}/${pid}/net`);
+      else this.#namespaces.delete(namespace);
+    }
+    return tables;
+  }
+
+  #findHolders(processes: ReadonlyMap<number, ProcessCounters>): void {
+    for (const process of processes.values()) {
+      if (process.ppid === 2 || process.pid === 2) continue;
+      for (const inode of readSocketInodes(this.#procRoot, process.pid)) {
+        const listener = this.#listeners.get(inode);
+        if (listener?.holders.every(({ pid }) => pid !== process.pid)) listener.holders.push(process);
+      }
+    }
+    for (const listener of this.#listeners.values()) {
+      if (listener.holders.length > 0 || listener.retryAt > this.#refreshes) continue;
+      listener.retryAt = this.#refreshes + listener.retryAfter;
+      listener.retryAfter = Math.min(LAST_RETRY, listener.retryAfter * 2);
+    }
+  }
+
+  #groupPorts(processes: ReadonlyMap<number, ProcessCounters>): Map<number, number[]> {
+    const ports = new Map<number, number[]>();
+    for (const { holders, port } of this.#listeners.values()) {
+      for (const owner of ownersAmong(holders, processes)) {
+        const leader = leaderOf(owner, processes, this.#isFork).pid;
+        const known = ports.get(leader);
+        if (known === undefined) ports.set(leader, [port]);
+        else if (!known.includes(port)) known.push(port);
+      }
+    }
+    for (const list of ports.values()) list.sort((a, b) => a - b);
+    return ports;
+  }
+
+  #singleHolders(processes: ReadonlyMap<number, ProcessCounters>): Map<number, ProcessCounters | undefined> {
+    const owners = new Map<number, Map<number, ProcessCounters>>();
+    const unknown = new Set<number>();
+    for (const { holders, isOwn, port } of this.#listeners.values()) {
+      if (!isOwn) continue;
+      if (holders.length === 0) unknown.add(port);
+      const known = owners.get(port) ?? new Map<number, ProcessCounters>();
+      for (const owner of ownersAmong(holders, processes)) known.set(owner.pid, owner);
+      owners.set(port, known);
+    }
+    const single = new Map<number, ProcessCounters | undefined>();
+    for (const [port, known] of owners) {
+      single.set(port, unknown.has(port) ? undefined : this.#single([...known.values()], processes));
+    }
+    return single;
+  }
+
+  #single(
+    owners: readonly ProcessCounters[],
+    processes: ReadonlyMap<number, ProcessCounters>,
+  ): ProcessCounters | undefined {
+    if (owners.length < 2) return owners[0];
+    const leaders = owners.map((owner) => leaderOf(owner, processes, this.#isFork));
+    return leaders.every(({ pid }) => pid === leaders[0]?.pid) ? leaders[0] : undefined;
+  }
+}
+
+function monotonicMs(): number {
+  return performance.now();
+}
+
+/**
+ * A socket may be held by many: a server's workers and whatever it started inherit it, and init holds it first when it
+ * activates services by socket. It belongs to the topmost holder below init.
+ */
+function ownersAmong(
+  holders: readonly ProcessCounters[],
+  processes: ReadonlyMap<number, ProcessCounters>,
+): readonly ProcessCounters[] {
+  const services = holders.length > 1 ? holders.filter(({ pid }) => pid !== 1) : holders;
+  const pids = new Set(services.map(({ pid }) => pid));
+  return services.filter((holder) => {
+    for (let ppid = processes.get(holder.pid)?.ppid ?? 0, steps = 0; ppid > 1 && steps < 64; steps += 1) {
+      if (pids.has(ppid)) return false;
+      ppid = processes.get(ppid)?.ppid ?? 0;
+    }
+    return true;
+  });
+}
+
+/** Whether a child is still the program that its parent is; true where it cannot be known. */
+export type IsFork = (child: ProcessCounters, parent: ProcessCounters) => boolean;
+
+/**
+ * The topmost of an unbroken line of ancestors of the same name that were forked without an exec: the postmaster of a
+ * backend, the master of a worker, but not a supervisor that starts programs of its own kind. Kernel process groups do
+ * not tell, as backends of PostgreSQL make groups of their own.
+ */
+export function leaderOf(
+  process: ProcessCounters,
+  processes: ReadonlyMap<number, ProcessCounters>,
+  isFork: IsFork = () => true,
+): ProcessCounters {
+  let leader = process;
+  for (let steps = 0; steps < 64; steps += 1) {
+    const parent = processes.get(leader.ppid);
+    if (parent === undefined || parent.pid === 1 || parent.comm !== leader.comm || !isFork(leader, parent))
+      return leader;
+    leader = parent;
+  }
+  return leader;
+}

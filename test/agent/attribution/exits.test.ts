@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Exits, type ExitWindow } from '../../../src/agent/attribution/exits.ts';
+import { KernelError } from '../../../src/kernel/libc.ts';
+import { FakeTaskExits } from './task-exits.ts';
+
+function setUp() {
+  const tasks = new FakeTaskExits();
+  return { tasks, exits: new Exits(tasks) };
+}
+
+function rows({ exits }: ExitWindow): unknown[] {
+  return Array.from({ length: exits.length }, (_, row) => ({
+    pid: exits.pids[row],
+    ppid: exits.ppids[row],
+    comm: exits.comms[row],
+    cpuTicks: exits.cpuTicks[row],
+    io: [exits.readBytes[row], exits.writeBytes[row]],
+  }));
+}
+
+test('a process ends with its last task, and has the I/O of all its threads', () => {
+  const { tasks, exits } = setUp();
+  tasks.tell(
+    { tgid: 7, isLast: false, readBytes: 100, writeBytes: 10 },
+    { tgid: 8, isLast: false, readBytes: 9 },
+    { tgid: 7, isLast: false },
+    { tgid: 7, ppid: 3, comm: 'mysqld', cpuTicks: 2.5, readBytes: 1, writeBytes: -4 },
+  );
+  exits.beginScan();
+  assert.deepEqual(rows(exits.endScan()), [{ pid: 7, ppid: 3, comm: 'mysqld', cpuTicks: 2.5, io: [101, 6] }]);
+});
+
+test('writes that were thrown away before they reached a disk never make it less than nothing', () => {
+  const { tasks, exits } = setUp();
+  tasks.tell({ tgid: 7, writeBytes: -4_096 });
+  exits.beginScan();
+  assert.deepEqual(rows(exits.endScan()), [{ pid: 7, ppid: 1, comm: 'p7', cpuTicks: 0, io: [0, 0] }]);
+});
+
+test('threads of an earlier process with the pid, whose own end was lost, are not the later one’s', () => {
+  const { tasks, exits } = setUp();
+  tasks.tell(
+    { tgid: 7, isLast: false, readBytes: 100, startedAtMs: 1_000 },
+    { tgid: 7, readBytes: 5, startedAtMs: 9_000 },
+  );
+  exits.beginScan();
+  assert.deepEqual(rows(exits.endScan()), [{ pid: 7, ppid: 1, comm: 'p7', cpuTicks: 0, io: [5, 0] }]);
+});
+
+test('what ended while the scan went on comes once more in the next window, what ended before does not', () => {
+  const { tasks, exits } = setUp();
+  tasks.tell({ tgid: 7 });
+  exits.poll();
+  tasks.tell({ tgid: 8 });
+  exits.beginScan();
+  tasks.tell({ tgid: 9 });
+  const first = exits.endScan();
+  assert.deepEqual([first.beforeScan, [...first.exits.pids.subarray(0, first.exits.length)]], [2, [7, 8, 9]]);
+  tasks.tell({ tgid: 10 });
+  exits.beginScan();
+  const second = exits.endScan();
+  assert.deepEqual([second.beforeScan, [...second.exits.pids.subarray(0, second.exits.length)]], [2, [9, 10]]);
+});
+
+test('tens of thousands of exits are kept, and of more than there is room for it is said that they are lost', () => {
+  const { tasks, exits } = setUp();
+  for (let index = 0; index < 70_000; index += 1) tasks.tell({ tgid: 1 + (index % 32_000) });
+  exits.beginScan();
+  const window = exits.endScan();
+  assert.deepEqual([window.exits.length, window.overruns], [65_536, 1]);
+  exits.beginScan();
+  assert.equal(exits.endScan().overruns, 0);
+  exits.beginScan();
+  assert.equal(exits.endScan().exits.length, 0);
+});
+
+test('exits that the kernel had to drop are told with the window they were lost in', () => {
+  const { tasks, exits } = setUp();
+  tasks.overruns = 2;
+  exits.beginScan();
+  assert.equal(exits.endScan().overruns, 2);
+  exits.beginScan();
+  assert.equal(exits.endScan().overruns, 0);
+  assert.equal(exits.overruns, 2);
+});
+
+test('a source that fails is closed and said to have failed, and what was heard before counts', () => {
+  const { tasks, exits } = setUp();
+  tasks.tell({ tgid: 7 });
+  tasks.failure = new KernelError('recv(AF_NETLINK)', -9);
+  exits.beginScan();
+  assert.equal(exits.endScan().exits.length, 1);
+  assert.deepEqual([exits.problem?.code, tasks.isClosed], ['EBADF', true]);
+  exits.poll();
+});
