@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { ListenDump } from '../kernel/listen-dump.ts';
 import { parsePageSize } from '../procfs/auxv.ts';
 import { KernelText, readWhole } from '../procfs/kernel-file.ts';
 import { FilterError } from '../protocol/filter.ts';
@@ -15,6 +16,7 @@ import { Disks } from './history/disks.ts';
 import { IntervalBuilder } from './history/interval.ts';
 import { Outbox } from './history/outbox.ts';
 import { Identities } from './identity/identity.ts';
+import type { KernelAccess } from './kernel-access.ts';
 import { Link } from './link.ts';
 import { Endpoints } from './network/endpoints.ts';
 import { Interfaces } from './network/interfaces.ts';
@@ -39,6 +41,7 @@ export interface AgentOptions {
   procRoot: string;
   sysRoot: string;
   passwdPath: string;
+  kernel: KernelAccess;
   /** Where more can be known than /proc tells. */
   openSources: (ports: ListeningPorts) => Sources;
 }
@@ -60,6 +63,7 @@ export class Agent extends EventEmitter<AgentEvents> {
   readonly #scanner: Scanner;
   readonly #sampler: Sampler;
   readonly #identities: Identities;
+  readonly #listenDump: ListenDump | undefined;
   readonly #sources: Sources;
   readonly #disks: Disks;
   readonly #interfaces: Interfaces;
@@ -84,10 +88,11 @@ export class Agent extends EventEmitter<AgentEvents> {
   constructor(options: AgentOptions) {
     super();
     mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-    const { procRoot, sysRoot, passwdPath } = options;
+    const { procRoot, sysRoot, passwdPath, kernel } = options;
     this.#pageBytes = pageSize(procRoot);
     this.#scanner = new Scanner({ procRoot, sysRoot, keptDescriptors: keptDescriptors(procRoot) });
-    this.#identities = new Identities({ procRoot, passwdPath, ownPid: process.pid });
+    this.#listenDump = kernel.libc && new ListenDump(kernel.libc);
+    this.#identities = new Identities({ procRoot, passwdPath, ownPid: process.pid, dump: this.#listenDump });
     this.#sources = options.openSources(this.#identities.listeners);
     this.#sampler = new Sampler(this.#scanner, this.#sources);
     this.#disks = new Disks(procRoot);
@@ -136,6 +141,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#link.close();
     this.#scanner.close();
     this.#sources.close();
+    this.#listenDump?.close();
   }
 
   /** Whatever goes wrong in one sample, the next one is taken. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { TaskExits } from '../kernel/taskstats.ts';
 import { Exits } from './attribution/exits.ts';
-import { type KernelAccess, openKernelAccess } from './kernel-access.ts';
+import type { KernelAccess } from './kernel-access.ts';
 import { openNetwork } from './network/ladder.ts';
 import type { ListeningPorts } from './network/sockets.ts';
 import type { NetworkChoice, NetworkSource } from './network/source.ts';
@@ -29,13 +29,13 @@ export interface SourcesOptions {
   ownPid: number;
   /** Who listens where, if that is known already. */
   ports?: ListeningPorts;
-  kernel?: KernelAccess;
+  kernel: KernelAccess;
 }
 
 /** Never throws: what cannot be had is a refusal. */
 export function openSources(options: SourcesOptions): Sources {
-  const kernel = options.kernel ?? openKernelAccess();
-  const network = openNetwork({ ...options, choice: options.net, kernel });
+  const { kernel } = options;
+  const network = openNetwork({ ...options, choice: options.net });
   const exits = openExits(kernel, options.sysRoot);
   return {
     network: network.source,

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { Agent } from '../agent/agent.ts';
+import { openKernelAccess } from '../agent/kernel-access.ts';
 import { NETWORK_CHOICES, type NetworkChoice } from '../agent/network/source.ts';
 import { openSources } from '../agent/sources.ts';
 import { acquireLock } from '../lock.ts';
@@ -44,6 +45,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const dataDir = join(config.dataDir, 'agent');
   const lock = acquireLock(join(dataDir, 'lock'), 'a procmesh agent');
   const logger = createLogger({ file: config.logFile, maxBytes: config.logBytes });
+  const kernel = openKernelAccess();
   let agent: Agent;
   try {
     agent = new Agent({
@@ -55,6 +57,7 @@ export async function run(args: readonly string[]): Promise<void> {
       procRoot: '/proc',
       sysRoot: '/sys',
       passwdPath: '/etc/passwd',
+      kernel,
       openSources: (ports) => {
         const sources = openSources({
           net: options.net,
@@ -62,6 +65,7 @@ export async function run(args: readonly string[]): Promise<void> {
           sysRoot: '/sys',
           ownPid: process.pid,
           ports,
+          kernel,
         });
         for (const refusal of Object.values(sources.refusals).flat()) logger.warn(refusal);
         return sources;

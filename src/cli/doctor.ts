@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { abilities, type Finding, keptDescriptors } from '../agent/abilities.ts';
+import { openKernelAccess } from '../agent/kernel-access.ts';
 import { Scanner } from '../agent/snapshot.ts';
 import { openSources } from '../agent/sources.ts';
 import { type Config, loadConfig } from '../config.ts';
@@ -103,7 +104,8 @@ async function server({ listen }: Config): Promise<Finding> {
 
 async function agentAbilities(): Promise<Finding[]> {
   const scanner = new Scanner({ procRoot: '/proc', sysRoot: '/sys', keptDescriptors: keptDescriptors('/proc') });
-  const sources = openSources({ net: 'auto', procRoot: '/proc', sysRoot: '/sys', ownPid: process.pid });
+  const kernel = openKernelAccess();
+  const sources = openSources({ net: 'auto', procRoot: '/proc', sysRoot: '/sys', ownPid: process.pid, kernel });
   try {
     const snapshot = scanner.take();
     sources.network?.read(snapshot.processes);

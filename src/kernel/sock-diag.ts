@@ -3,15 +3,15 @@ import { KernelError, type Libc } from './libc.ts';
 import { HEADER_BYTES, NetlinkSocket, NLMSG_DONE, NLMSG_ERROR, netlinkMessage, refuseError } from './netlink.ts';
 
 /** sock_diag(7); include/uapi/linux/netlink.h and sock_diag.h. */
-const NETLINK_SOCK_DIAG = 4;
-const SOCK_DIAG_BY_FAMILY = 20;
+export const NETLINK_SOCK_DIAG = 4;
+export const SOCK_DIAG_BY_FAMILY = 20;
 const NLM_F_REQUEST_DUMP = 0x301;
 const NLM_F_DUMP_INTR = 0x10;
 /** SKNLGRP_INET_TCP_DESTROY (1) and SKNLGRP_INET6_TCP_DESTROY (3), as bits. */
 const DESTROY_GROUPS = 0b101;
 
-const AF_INET = 2;
-const AF_INET6 = 10;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
 const IPPROTO_TCP = 6;
 /** The number of the attribute; requests name it by its bit, counted from 1. */
 const INET_DIAG_INFO = 2;
@@ -23,7 +23,7 @@ const INET_DIAG_INFO = 2;
 const DATA_STATES = (1 << 1) | (1 << 4) | (1 << 5) | (1 << 8) | (1 << 9) | (1 << 11);
 
 /** `struct inet_diag_msg`, include/uapi/linux/inet_diag.h; ports and addresses are in network order. */
-const MESSAGE = {
+export const MESSAGE = {
   family: 0,
   localPort: 4,
   remotePort: 6,
@@ -62,7 +62,7 @@ export interface TcpSocket {
 /** Lists the TCP connections of this process's network namespace, with their counters. Every user may. */
 export class TcpDump {
   readonly #libc: Libc;
-  readonly #requests = [request(AF_INET), request(AF_INET6)];
+  readonly #requests = [AF_INET, AF_INET6].map((family) => tcpRequest(family, DATA_STATES, INET_DIAG_INFO));
   #open: { socket: NetlinkSocket; view: DiagSocket } | undefined;
 
   constructor(libc: Libc) {
@@ -141,13 +141,16 @@ function listen(libc: Libc, queueBytes: number): NetlinkSocket {
   }
 }
 
-/** `struct inet_diag_req_v2`; a socket's identity of zeros stands for any. */
-function request(family: number): Buffer {
+/**
+ * Asks for all TCP sockets of a family in these states, as bits: `struct inet_diag_req_v2`, where a socket's identity of
+ * zeros stands for any. `attribute` is wanted of each, 0: none.
+ */
+export function tcpRequest(family: number, states: number, attribute = 0): Buffer {
   const payload = Buffer.alloc(56);
   payload.writeUInt8(family, 0);
   payload.writeUInt8(IPPROTO_TCP, 1);
-  payload.writeUInt8(1 << (INET_DIAG_INFO - 1), 2);
-  payload.writeUInt32LE(DATA_STATES, 4);
+  if (attribute > 0) payload.writeUInt8(1 << (attribute - 1), 2);
+  payload.writeUInt32LE(states, 4);
   return netlinkMessage(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, payload);
 }
 

@@ -36,6 +36,7 @@ async function setUp(t: TestContext) {
       procRoot: proc.procRoot,
       sysRoot: proc.sysRoot,
       passwdPath: proc.passwdPath,
+      kernel: { libc: undefined, refusal: 'not in this test' },
       openSources: () => sources,
     });
     agent.on('trouble', (error) => troubles.push(error.message));

@@ -6,7 +6,7 @@ import { parseStackStart } from '../../procfs/pid-stat.ts';
 import { type Identity, MAX_CMDLINE_LENGTH } from '../../protocol/row.ts';
 import type { ProcessCounters, Snapshot } from '../snapshot.ts';
 import { instanceName } from './instance.ts';
-import { Listeners, leaderOf } from './listeners.ts';
+import { Listeners, type ListenersOptions, leaderOf } from './listeners.ts';
 import { scrub } from './scrub.ts';
 import { Users } from './users.ts';
 
@@ -32,6 +32,8 @@ export interface IdentityOptions {
   procRoot: string;
   passwdPath: string;
   ownPid: number;
+  /** As for `Listeners`. */
+  dump?: ListenersOptions['dump'];
 }
 
 /**
@@ -58,7 +60,10 @@ export class Identities {
   constructor(options: IdentityOptions) {
     this.#procRoot = options.procRoot;
     this.#users = new Users(options.passwdPath);
-    this.listeners = new Listeners(options.procRoot, options.ownPid, this.#isFork);
+    this.listeners = new Listeners(options.procRoot, options.ownPid, {
+      isFork: this.#isFork,
+      dump: options.dump,
+    });
   }
 
   /** To be called once per snapshot, before `of` is asked about its processes. */

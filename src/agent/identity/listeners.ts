@@ -1,15 +1,18 @@
+import { KernelError } from '../../kernel/libc.ts';
 import { KernelText } from '../../procfs/kernel-file.ts';
-import { readListening } from '../../procfs/net-tcp.ts';
+import { type ListeningSocket, readListening } from '../../procfs/net-tcp.ts';
 import { readNetNamespace, readSocketInodes } from '../../procfs/pid-fd.ts';
 import type { ProcessCounters } from '../snapshot.ts';
 import { threadCpuMs } from '../thread-cpu.ts';
 
 /**
- * Even a table with few listening sockets costs milliseconds, because the kernel walks its whole hash of connections to
- * find where listening ends. So it is read this seldom, and never for more than this share of one core.
+ * In /proc even a table with few listening sockets costs milliseconds, because the kernel walks its whole hash of
+ * connections to find where listening ends, and so does the search for who holds a new one. So it is read this seldom, and never for more than this share of one core.
  */
 const REFRESH_MS = 5_000;
 const MAX_SHARE = 1 / 500;
+/** And this seldom while somebody meets a server that is not known. */
+const URGENT_REFRESH_MS = 500;
 
 /** A socket whose holder cannot be found is looked for again after this many refreshes, then twice as many, and so on. */
 const FIRST_RETRY = 2;
@@ -25,6 +28,17 @@ interface Listener {
   retryAfter: number;
 }
 
+export interface ListenersOptions {
+  /** As for `leaderOf`. */
+  isFork?: IsFork;
+  /** Knows the listening sockets of this process's network namespace at less cost than /proc. */
+  dump?: { read(): ListeningSocket[] } | undefined;
+  /** Monotonic, ms. */
+  nowMs?: () => number;
+  /** CPU time that this thread has used, ms. */
+  cpuMs?: () => number;
+}
+
 /**
  * Who listens on which TCP port. The search for a socket's holder, through every process's descriptors, is made only for
  * sockets not seen before.
@@ -34,6 +48,9 @@ export class Listeners {
   readonly #text = new KernelText();
   readonly #ownNamespace: string | undefined;
   readonly #isFork: IsFork;
+  readonly #dump: ListenersOptions['dump'];
+  readonly #nowMs: () => number;
+  readonly #cpuMs: () => number;
   readonly #listeners = new Map<number, Listener>();
   /** One living member of each other network namespace: containers have tables of their own. */
   readonly #namespaces = new Map<string, number>();
@@ -41,12 +58,17 @@ export class Listeners {
   /** Of this process's own network namespace; undefined where the holder is not known, or is not one program. */
   #holderByPort = new Map<number, ProcessCounters | undefined>();
   #refreshes = 0;
-  #nextRefreshMs = Number.NEGATIVE_INFINITY;
+  #refreshedMs = Number.NEGATIVE_INFINITY;
+  /** CPU time that may be used now: what was not used of the last seconds. */
+  #budgetMs = REFRESH_MS * MAX_SHARE;
 
-  /** `isFork` as for `leaderOf`. */
-  constructor(procRoot: string, ownPid: number, isFork: IsFork = () => true) {
+  constructor(procRoot: string, ownPid: number, options: ListenersOptions = {}) {
+    const { isFork = () => true, dump, nowMs = monotonicMs, cpuMs = threadCpuMs } = options;
     this.#procRoot = procRoot;
     this.#isFork = isFork;
+    this.#dump = dump;
+    this.#nowMs = nowMs;
+    this.#cpuMs = cpuMs;
     this.#ownNamespace = readNetNamespace(procRoot, ownPid);
   }
 
@@ -56,28 +78,25 @@ export class Listeners {
     if (namespace !== undefined && namespace !== this.#ownNamespace) this.#namespaces.set(namespace, pid);
   }
 
-  /**
-   * To be called with every snapshot; looks anew when it is time. `now` is a monotonic clock, `cpuMs` the CPU time this
-   * thread has used, both in ms.
-   */
-  refresh(
-    processes: ReadonlyMap<number, ProcessCounters>,
-    now: () => number = monotonicMs,
-    cpuMs: () => number = threadCpuMs,
-  ): void {
-    const startedMs = now();
-    if (startedMs < this.#nextRefreshMs) return;
-    const cpuBeforeMs = cpuMs();
+  /** To be called with every snapshot; looks anew when it is time, which is sooner when it is urgent. */
+  refresh(processes: ReadonlyMap<number, ProcessCounters>, { isUrgent = false } = {}): void {
+    const startedMs = this.#nowMs();
+    const elapsedMs = startedMs - this.#refreshedMs;
+    if (elapsedMs < (isUrgent ? URGENT_REFRESH_MS : REFRESH_MS)) return;
+    const budgetMs = Math.min(REFRESH_MS * MAX_SHARE, this.#budgetMs + elapsedMs * MAX_SHARE);
+    if (budgetMs < 0) return;
+    this.#refreshedMs = startedMs;
+    const cpuBeforeMs = this.#cpuMs();
     this.#refresh(processes);
-    this.#nextRefreshMs = startedMs + Math.max(REFRESH_MS, (cpuMs() - cpuBeforeMs) / MAX_SHARE);
+    this.#budgetMs = budgetMs - (this.#cpuMs() - cpuBeforeMs);
   }
 
   #refresh(processes: ReadonlyMap<number, ProcessCounters>): void {
     this.#refreshes += 1;
     const open = new Set<number>();
     let wanted = false;
-    for (const [index, dir] of this.#tables(processes).entries()) {
-      for (const { inode, port } of readListening(dir, this.#text)) {
+    for (const [index, sockets] of this.#tables(processes).entries()) {
+      for (const { inode, port } of sockets) {
         open.add(inode);
         const known = this.#listeners.get(inode);
         if (known === undefined) {
@@ -120,14 +139,23 @@ export class Listeners {
     return this.#holderByPort.get(port);
   }
 
-  /** Tables of listening sockets, that of this process's own network namespace first. */
-  #tables(processes: ReadonlyMap<number, ProcessCounters>): string[] {
-    const tables = [`${this.#procRoot}/net`];
+  /** Of each network namespace its listening sockets, those of this process's own first. */
+  #tables(processes: ReadonlyMap<number, ProcessCounters>): ListeningSocket[][] {
+    const tables = [this.#ownTable()];
     for (const [namespace, pid] of this.#namespaces) {
-      if (processes.has(pid)) tables.push(`${this.#procRoot}/${pid}/net`);
+      if (processes.has(pid)) tables.push(readListening(`${this.#procRoot}/${pid}/net`, this.#text));
       else this.#namespaces.delete(namespace);
     }
     return tables;
+  }
+
+  #ownTable(): ListeningSocket[] {
+    try {
+      if (this.#dump !== undefined) return this.#dump.read();
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+    }
+    return readListening(`${this.#procRoot}/net`, this.#text);
   }
 
   #findHolders(processes: ReadonlyMap<number, ProcessCounters>): void {

@@ -16,7 +16,8 @@ const FORGOTTEN_AFTER = 3;
 
 /** Who listens where, of this process's network namespace; `Listeners` knows. */
 export interface ListeningPorts {
-  refresh(processes: ReadonlyMap<number, ProcessCounters>): void;
+  /** `isUrgent`: somebody serves a port that is not known yet. */
+  refresh(processes: ReadonlyMap<number, ProcessCounters>, options?: { isUrgent?: boolean }): void;
   isListening(port: number): boolean;
   holderOf(port: number): ProcessCounters | undefined;
 }
@@ -109,7 +110,7 @@ export class SocketNetwork implements NetworkSource {
     const isBaseline = !this.#hasBaseline;
     this.#hasBaseline ||= isWhole;
 
-    this.#ports.refresh(processes);
+    this.#ports.refresh(processes, { isUrgent: this.#metUnknownServer(moves) });
     for (const { connection } of moves) {
       if (connection.isOpen) this.#owners.seek(connection, processes, this.#ports.holderOf(connection.localPort));
     }
@@ -158,6 +159,18 @@ export class SocketNetwork implements NetworkSource {
     if (movedOut === 0 && movedIn === 0) return;
     if (connection.remoteAddress === '' && !connection.isLoopback) connection.remoteAddress = socket.remoteAddress;
     this.#moves.push({ connection, outBytes: movedOut, inBytes: movedIn });
+  }
+
+  /** Short connections that share a port of this side are served; each of a client's has a port of its own. */
+  #metUnknownServer(moves: readonly Move[]): boolean {
+    const ports = new Set<number>();
+    for (const { connection } of moves) {
+      const { holder, isOpen, localPort } = connection;
+      if (isOpen || holder !== undefined || this.#ports.isListening(localPort)) continue;
+      if (ports.has(localPort)) return true;
+      ports.add(localPort);
+    }
+    return false;
   }
 
   #attribute(moves: readonly Move[], processes: ReadonlyMap<number, ProcessCounters>): NetworkReading {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Listeners, leaderOf } from '../../../src/agent/identity/listeners.ts';
 import type { ProcessCounters } from '../../../src/agent/snapshot.ts';
+import { KernelError } from '../../../src/kernel/libc.ts';
 import { FakeProc, listenLine, TCP_HEADER } from '../../support/fake-proc.ts';
 import { scratchFolder } from '../../support/scratch.ts';
 import { type ProcessFields, snapshot } from '../snapshots.ts';
@@ -14,11 +15,11 @@ type Processes = ReadonlyMap<number, ProcessCounters>;
 function setUp(t: TestContext) {
   const proc = new FakeProc(scratchFolder(t));
   proc.enterNamespace(OWN, 1);
-  const listeners = new Listeners(proc.procRoot, OWN);
   let nowMs = 0;
+  const listeners = new Listeners(proc.procRoot, OWN, { nowMs: () => nowMs });
   const refresh = (processes: Processes): void => {
     nowMs += 5_000;
-    listeners.refresh(processes, () => nowMs);
+    listeners.refresh(processes);
   };
   return { proc, listeners, refresh };
 }
@@ -152,29 +153,74 @@ test('reads the table of another network namespace once it was noticed, and whil
   assert.deepEqual(listeners.portsOf(10), []);
 });
 
-test('looks every five seconds, and more seldom where looking takes much CPU time, however long it lasts', (t) => {
+/** Listeners on clocks that are set for each look, and what they know of the process 10 after it. */
+function setUpClocks(t: TestContext) {
   const proc = new FakeProc(scratchFolder(t));
-  const listeners = new Listeners(proc.procRoot, OWN);
+  let moments: number[] = [];
+  let used: number[] = [];
+  const listeners = new Listeners(proc.procRoot, OWN, {
+    nowMs: () => moments.shift() ?? Number.NaN,
+    cpuMs: () => used.shift() ?? Number.NaN,
+  });
   const processes = living({ 10: {} });
   proc.open(10, ['socket:[1]', 'socket:[2]']);
-  const portsAt = (nowMs: number, cpuMs: number, lastsMs = cpuMs): number[] => {
-    const moments = [nowMs, nowMs + lastsMs];
-    const used = [7_000, 7_000 + cpuMs];
-    listeners.refresh(
-      processes,
-      () => moments.shift() ?? Number.NaN,
-      () => used.shift() ?? Number.NaN,
-    );
+  const portsAt = (nowMs: number, cpuMs: number, { lastsMs = cpuMs, isUrgent = false } = {}): number[] => {
+    moments = [nowMs, nowMs + lastsMs];
+    used = [7_000, 7_000 + cpuMs];
+    listeners.refresh(processes, { isUrgent });
     return listeners.portsOf(10);
   };
+  return { proc, portsAt };
+}
+
+test('looks every five seconds, and more seldom where looking takes much CPU time, however long it lasts', (t) => {
+  const { proc, portsAt } = setUpClocks(t);
   listen(proc, { 80: 1 });
-  assert.deepEqual(portsAt(1_000, 5, 5_000), [80]);
+  assert.deepEqual(portsAt(1_000, 5, { lastsMs: 5_000 }), [80]);
   listen(proc, { 81: 2 });
   assert.deepEqual(portsAt(5_999, 0), [80]);
   assert.deepEqual(portsAt(6_000, 40), [81]);
   listen(proc, { 80: 1 });
-  assert.deepEqual(portsAt(25_999, 0), [81]);
-  assert.deepEqual(portsAt(26_000, 0), [80]);
+  assert.deepEqual(portsAt(20_999, 0), [81]);
+  assert.deepEqual(portsAt(21_000, 0), [80]);
+});
+
+test('looks sooner when it is urgent, but not where looking takes much CPU time', (t) => {
+  const { proc, portsAt } = setUpClocks(t);
+  const isUrgent = true;
+  listen(proc, { 80: 1 });
+  assert.deepEqual(portsAt(1_000, 0), [80]);
+  listen(proc, { 81: 2 });
+  assert.deepEqual(portsAt(1_499, 0, { isUrgent }), [80]);
+  assert.deepEqual(portsAt(1_500, 0), [80]);
+  assert.deepEqual(portsAt(1_500, 8, { isUrgent }), [81]);
+  listen(proc, { 80: 1 });
+  assert.deepEqual(portsAt(2_000, 7, { isUrgent }), [80]);
+  listen(proc, { 81: 2 });
+  assert.deepEqual(portsAt(3_499, 0, { isUrgent }), [80]);
+  assert.deepEqual(portsAt(4_000, 0, { isUrgent }), [81]);
+});
+
+test('asks the kernel for its own network namespace where it may, and /proc where that fails', (t) => {
+  const proc = new FakeProc(scratchFolder(t));
+  proc.enterNamespace(OWN, 1);
+  let answer: () => { inode: number; port: number }[] = () => [{ inode: 1, port: 81 }];
+  let nowMs = 0;
+  const listeners = new Listeners(proc.procRoot, OWN, { nowMs: () => nowMs, dump: { read: () => answer() } });
+  const portsNow = (): number[] => {
+    nowMs += 5_000;
+    listeners.refresh(living({ 10: {} }));
+    return listeners.portsOf(10);
+  };
+  listen(proc, { 80: 1 });
+  proc.open(10, ['socket:[1]', 'socket:[2]']);
+  assert.deepEqual(portsNow(), [81]);
+  assert.equal(listeners.holderOf(81)?.pid, 10);
+  answer = () => {
+    throw new KernelError('send', -1);
+  };
+  listen(proc, { 80: 2 });
+  assert.deepEqual(portsNow(), [80]);
 });
 
 test('finds a port by the clocks of the machine', (t) => {

@@ -68,9 +68,10 @@ export function networkOnFakes(t: TestContext, { searchMs = 1e9 } = {}) {
     return found;
   };
   const ports = {
-    refreshed: 0,
-    refresh: () => {
-      ports.refreshed += 1;
+    /** Of each refresh whether it was urgent. */
+    urgent: [] as boolean[],
+    refresh: (_: unknown, { isUrgent = false } = {}) => {
+      ports.urgent.push(isUrgent);
     },
     isListening: (port: number) => listening.has(port),
     holderOf: (port: number) => {

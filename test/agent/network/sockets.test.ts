@@ -110,6 +110,21 @@ test('counts a connection for nobody that no table ever showed, where nobody kno
   assert.deepEqual([moved, endpoints], [{}, []]);
 });
 
+test('looks for a server sooner when its short connections are the first to be seen of it', (t) => {
+  const { hold, read, listening, ports } = networkOnFakes(t);
+  hold({ 10: [3] });
+  listening.set(80, 10);
+  read([]);
+  const client = (cookie: number) => closed(cookie, 1, 1, { localPort: 40_000 + cookie, remotePort: 80 });
+  read([], [client(1), client(2)]);
+  read([], [closed(4, 1, 1, { localPort: 80 }), closed(5, 1, 1, { localPort: 80 })]);
+  read([connection(3, 1, 1)], []);
+  read([connection(3, 2, 2)], [closed(6, 1, 1)]);
+  assert.deepEqual(ports.urgent, [false, false, false, false, false]);
+  read([], [closed(7, 1, 1), closed(8, 1, 1)]);
+  assert.deepEqual(ports.urgent.at(-1), true);
+});
+
 test('ignores sockets that were destroyed before the first table, and those that moved nothing', (t) => {
   const { hold, read, listening } = networkOnFakes(t);
   hold({ 10: [] });
@@ -261,7 +276,7 @@ test('has the listening ports looked up before it asks about them', (t) => {
   const { ports, read } = networkOnFakes(t);
   read([]);
   read([]);
-  assert.equal(ports.refreshed, 2);
+  assert.equal(ports.urgent.length, 2);
 });
 
 test('says what it cannot see, and what fails', (t) => {
