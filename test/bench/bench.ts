@@ -3,6 +3,7 @@ import { footprint, sampleCpuMs } from './agent-bench.ts';
 import { makeStorm, reapedWriter, shellStorm } from './attribution-bench.ts';
 import { exitStorm } from './exits-bench.ts';
 import { activeProcesses, shortConnections } from './network-bench.ts';
+import { readingOfSockets } from './sockets-bench.ts';
 import { sampleToViewer, startToFirstFrame } from './stream-bench.ts';
 import { median, numberFrom, ROOT, startProcesses, Workshop } from './tools.ts';
 
@@ -121,6 +122,9 @@ try {
     1 / 20,
     'ms',
   );
+
+  progress('10,000 sockets, and ss');
+  for (const row of await readingOfSockets(rusage)) compare(...row);
 
   progress('storms of short processes');
   for (const [name, storm] of [

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { ancestorsCpuSeconds, openCpuTruth } from './cpu-truth.ts';
 import { type Observer, type Span, type Which, windowsIn } from './observer.ts';
 import { Program } from './program.ts';
-import { coverage, type Heir, type Result } from './result.ts';
+import { coverage, type Heir, question, type Result } from './result.ts';
 import { observed, type Rig, type Workshop } from './rig.ts';
 
 const ALL_OF_IT = { from: 97, to: 103 };
@@ -17,6 +17,8 @@ export interface CpuWorkload {
   processes?: number;
   /** Its first process waits for all others, so that its own `getrusage` is a truth of its own. */
   waits?: boolean;
+  /** The agent is stopped meanwhile, so that the kernel has to drop what it would tell of ends. */
+  isUntold?: boolean;
 }
 
 /** `factor` shortens every storm: full ones take three to five seconds on two cores. */
@@ -38,6 +40,19 @@ export function cpuWorkloads(factor = 1): CpuWorkload[] {
       title: 'fork + wait, 0.5–1.5 ms each',
       command: storm('wait', 6_000, 4, 500, 1_500),
       waits: true,
+    },
+    {
+      name: 'cpu-fork-wait-fastest',
+      title: 'fork + wait, 0.05 ms each',
+      command: storm('wait', 50_000, 4, 50, 50),
+      waits: true,
+    },
+    {
+      name: 'cpu-fork-wait-untold',
+      title: 'fork + wait, 0.05 ms each, the agent stopped meanwhile',
+      command: storm('wait', 50_000, 4, 50, 50),
+      waits: true,
+      isUntold: true,
     },
     {
       name: 'cpu-shell-loop',
@@ -91,7 +106,8 @@ export async function runCpuWorkload(rig: Rig, workload: CpuWorkload): Promise<R
   const { span, result: report } = await observed(rig, async () => {
     const startedAt = performance.now();
     const program = new Program(truth.counted(workload.command(rig.workshop)));
-    const own = await program.report();
+    const report = program.report();
+    const own = await (workload.isUntold ? rig.procmesh.holdUp(report) : report);
     const result: Record<string, number> = { wallSeconds: (performance.now() - startedAt) / 1000, ...own };
     return { result, end: () => program.end() };
   });
@@ -119,6 +135,10 @@ export async function runCpuWorkload(rig: Rig, workload: CpuWorkload): Promise<R
         ITS_OWN_TIMES,
       ),
     );
+  if (workload.isUntold) {
+    const message = (await rig.procmesh.host())?.message ?? 'no message';
+    results.push(question(title, 'hosts says that ends were lost', /ended faster/.test(message), message));
+  }
   return results;
 }
 

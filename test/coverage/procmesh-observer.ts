@@ -1,7 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { HostRow } from '../../src/protocol/row.ts';
 import { cleanEnvironment, freePort, MAIN } from '../support/command.ts';
@@ -10,6 +11,8 @@ import { type Deviations, deviationsOf, type PsAnswer, type PsRow } from './sums
 
 const START_TIMEOUT_MS = 30_000;
 const SAMPLE_TIMEOUT_MS = 20_000;
+/** Two thirds of the silence that a server bears. */
+const MAX_HOLD_UP_MS = 6_000;
 /** As many rows as may be asked for: all of them. */
 const ALL_ROWS = '10000';
 
@@ -78,9 +81,20 @@ export class ProcmeshObserver extends EventEmitter<Events> implements Observer {
     return (await this.#ask<PsRow>('ps', '--sort', sort, '--limit', '1'))[0];
   }
 
-  /** Where its figures of processes' network come from, as `procmesh hosts` says. */
-  async netSource(): Promise<string | undefined> {
-    return (await this.#ask<HostRow>('hosts'))[0]?.netSource;
+  /** The row that `procmesh hosts` shows, now. */
+  async host(): Promise<HostRow | undefined> {
+    return (await this.#ask<HostRow>('hosts'))[0];
+  }
+
+  /** Stops the agent while something is awaited, but not until the server takes it for lost. */
+  async holdUp<Result>(awaited: Promise<Result>): Promise<Result> {
+    const server = this.#started.pid ?? 0;
+    const children = readFileSync(`/proc/${server}/task/${server}/children`, 'latin1').trim().split(' ');
+    const agent = children.find((pid) => readFileSync(`/proc/${pid}/comm`, 'latin1').trim() === 'procmesh-agent');
+    if (agent === undefined) throw new Error('procmesh start has no agent');
+    process.kill(Number(agent), 'SIGSTOP');
+    await Promise.race([awaited, delay(MAX_HOLD_UP_MS)]).finally(() => process.kill(Number(agent), 'SIGCONT'));
+    return awaited;
   }
 
   async #ask<Row>(...args: readonly string[]): Promise<Row[]> {
