@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { isRoot, missing } from '../support/requirements.ts';
 import { footprint, sampleCpuMs } from './agent-bench.ts';
 import { makeStorm, reapedWriter, shellStorm } from './attribution-bench.ts';
 import { exitStorm } from './exits-bench.ts';
@@ -52,6 +53,11 @@ function progress(text: string): void {
   process.stderr.write(`bench: ${text}\n`);
 }
 
+const wanted = missing(['gcc', 'make', 'sysstat', 'atop', 'nethogs', 'iproute2']);
+if (wanted !== undefined || !isRoot()) {
+  progress(wanted ?? 'wants root: for eBPF, and to hear of processes that end');
+  process.exit(1);
+}
 const workshop = new Workshop();
 try {
   progress('compiling the references');
