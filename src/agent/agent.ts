@@ -9,7 +9,6 @@ import type { Settings, Watch } from '../protocol/message.ts';
 import type { ConnectionStatus } from '../protocol/reconnect.ts';
 import type { Footprint, Network } from '../protocol/row.ts';
 import { keptDescriptors } from './abilities.ts';
-import type { Exits } from './attribution/exits.ts';
 import { culprits } from './culprits.ts';
 import { DetailReader } from './details.ts';
 import { Disks } from './history/disks.ts';
@@ -17,6 +16,7 @@ import { IntervalBuilder } from './history/interval.ts';
 import { Outbox } from './history/outbox.ts';
 import { Identities } from './identity/identity.ts';
 import type { KernelAccess } from './kernel-access.ts';
+import { limitation } from './limitation.ts';
 import { Link } from './link.ts';
 import { Endpoints } from './network/endpoints.ts';
 import { Interfaces } from './network/interfaces.ts';
@@ -63,6 +63,7 @@ export class Agent extends EventEmitter<AgentEvents> {
   readonly #scanner: Scanner;
   readonly #sampler: Sampler;
   readonly #identities: Identities;
+  readonly #kernel: KernelAccess;
   readonly #listenDump: ListenDump | undefined;
   readonly #sources: Sources;
   readonly #disks: Disks;
@@ -91,6 +92,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     const { procRoot, sysRoot, passwdPath, kernel } = options;
     this.#pageBytes = pageSize(procRoot);
     this.#scanner = new Scanner({ procRoot, sysRoot, keptDescriptors: keptDescriptors(procRoot) });
+    this.#kernel = kernel;
     this.#listenDump = kernel.libc && new ListenDump(kernel.libc);
     this.#identities = new Identities({ procRoot, passwdPath, ownPid: process.pid, dump: this.#listenDump });
     this.#sources = options.openSources(this.#identities.listeners);
@@ -180,7 +182,8 @@ export class Agent extends EventEmitter<AgentEvents> {
 
   #beat(sample: Sample): void {
     const { atMs, host: usage } = sample;
-    const message = this.#limitation(sample);
+    const parts = { outbox: this.#outbox, sampler: this.#sampler, sources: this.#sources };
+    const message = limitation(sample.snapshot, parts);
     const netSource = this.#sources.network?.name;
     this.#link.sendLive({
       type: 'beat',
@@ -202,19 +205,6 @@ export class Agent extends EventEmitter<AgentEvents> {
       overheadOutBytesPerSec: rate(network?.overheadOutBytes),
       loopbackBytesPerSec: rate(network?.loopbackBytes),
     };
-  }
-
-  #limitation({ snapshot }: Sample): string | undefined {
-    const { ioHidden, processes } = snapshot;
-    const mend = process.getuid?.() === 0 ? 'by the kernel' : 'from this user: run the agent as root';
-    const parts = [
-      this.#outbox.problem,
-      this.#outbox.dropped > 0 ? `${this.#outbox.dropped} intervals were dropped` : undefined,
-      ioHidden > 0 ? `disk use of ${ioHidden} of ${processes.size} processes is hidden ${mend}` : undefined,
-      this.#sampler.networkProblem?.message ?? this.#sources.network?.limitation,
-      exitsLimitation(this.#sources.exits),
-    ].filter((part) => part !== undefined);
-    return parts.length === 0 ? undefined : parts.join('; ').slice(0, 500);
   }
 
   /** Also sets the pace of the samples to come: what this one cost decides when the next may be taken. */
@@ -253,6 +243,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     interval.disks = await disks;
     await this.#outbox.append(interval);
     await this.#link.sendIntervals();
+    this.#kernel.libc?.trim();
   }
 
   #onWatch(watch: Watch): void {
@@ -276,12 +267,6 @@ export class Agent extends EventEmitter<AgentEvents> {
       this.emit('trouble', error instanceof Error ? error : new Error(String(error)));
     }
   }
-}
-
-function exitsLimitation(exits: Exits | undefined): string | undefined {
-  if (exits?.problem !== undefined) return `processes that end are not told any more (${exits.problem.message})`;
-  if (exits === undefined || exits.overruns === 0) return undefined;
-  return `processes ended faster than they could be counted, ${exits.overruns} times`;
 }
 
 function pageSize(procRoot: string): number {

@@ -19,6 +19,8 @@ export interface Libc {
   /** bpf(2). `attributes` is a `union bpf_attr`; what its pointers point to must be kept alive by the caller. */
   bpf(command: number, attributes: Buffer): number;
   close(fd: number): number;
+  /** Gives memory that was freed back to the machine, malloc_trim(3); takes some 0.2 ms. */
+  trim(): void;
   /** Where the bytes are, for pointers inside structures. Buffers do not move. */
   address(bytes: Buffer): bigint;
 }
@@ -57,6 +59,7 @@ export function openLibc(): Libc {
   const recv = libc.func('long recv(int, void *, size_t, int)');
   const syscall = libc.func('long syscall(long, int, void *, unsigned int)');
   const close = libc.func('int close(int)');
+  const trim = libc.func('int malloc_trim(size_t)');
   const sysBpf = SYS_BPF[arch];
   const result = (returned: number): number => (returned < 0 ? -koffi.errno() : returned);
   const addressLength = Buffer.alloc(4);
@@ -76,6 +79,9 @@ export function openLibc(): Libc {
       return result(syscall(sysBpf, command, attributes, attributes.length));
     },
     close: (fd) => result(close(fd)),
+    trim: () => {
+      trim(0);
+    },
     address: (bytes) => koffi.address(bytes),
   };
 }

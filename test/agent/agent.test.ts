@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Agent } from '../../src/agent/agent.ts';
 import { type NetworkBytes, type NetworkReading, type NetworkSource, noBytes } from '../../src/agent/network/source.ts';
+import { type Libc, openLibc } from '../../src/kernel/libc.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
 import { beatSchema, intervalMessageSchema } from '../../src/protocol/message.ts';
 import { FakeProc, ioLines, NET_DEV_HEADER } from '../support/fake-proc.ts';
@@ -25,6 +26,9 @@ async function setUp(t: TestContext) {
   const server = await FakeServer.start(t);
   const troubles: string[] = [];
   const network = new FakeNetwork();
+  // Refuses whatever it is asked for.
+  const trim = t.mock.fn();
+  const libc: Libc = { ...openLibc(), socket: () => -1, trim };
   const sources = { network, exits: undefined, refusals: { network: [], exits: [] }, close: () => network.close() };
   const start = (): Agent => {
     const agent = new Agent({
@@ -36,7 +40,7 @@ async function setUp(t: TestContext) {
       procRoot: proc.procRoot,
       sysRoot: proc.sysRoot,
       passwdPath: proc.passwdPath,
-      kernel: { libc: undefined, refusal: 'not in this test' },
+      kernel: { libc },
       openSources: () => sources,
     });
     agent.on('trouble', (error) => troubles.push(error.message));
@@ -47,7 +51,7 @@ async function setUp(t: TestContext) {
   const agent = start();
   const connection = await server.connection();
   await connection.next('hello');
-  return { clock, dir, proc, server, agent, start, troubles, connection, network };
+  return { clock, dir, proc, server, agent, start, troubles, connection, network, trim };
 }
 
 /** Tells what it is told to, once. */
@@ -254,6 +258,18 @@ test('closes intervals on the wall clock, each as long as the samples say, witho
   );
   const mysqld = intervals[1]?.processes.find(({ pid }) => pid === 7);
   assert.deepEqual([mysqld?.instance, mysqld?.cpuPercentMax], ['mysqld:3307', 150]);
+});
+
+test('gives freed memory back after each interval', GUARD, async (t) => {
+  const { clock, connection, trim } = await setUp(t);
+  await welcomed(connection);
+  await pass(clock, connection, 9_000);
+  assert.equal(trim.mock.callCount(), 0);
+  await pass(clock, connection, 11_000);
+  await nextInterval(connection);
+  await nextInterval(connection);
+  await pass(clock, connection, 1_000);
+  assert.equal(trim.mock.callCount(), 2);
 });
 
 test('keeps intervals apart that end at the same time twice, as the clock was set back', GUARD, async (t) => {
