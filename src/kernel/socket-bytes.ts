@@ -6,7 +6,7 @@ import {
   DIRECTION_OFFSETS,
   type Direction,
   ENDPOINT_MAP,
-  PROCESS_MAP,
+  REST_MAP,
   SCOPE_OFFSETS,
   type Scope,
   type SocketProgramOptions,
@@ -23,6 +23,20 @@ const LOOPBACK_ADDRESSES = [
 ];
 const PROBE_BYTES = 7;
 const MAX_KNOWN_ADDRESSES = 16_384;
+const SCOPES: readonly Scope[] = ['network', 'loopback', 'unconnected'];
+/** Words of addresses as they stand in memory: `ffff` in front of an IPv4 address, and the last of ::1. */
+const MAPPED = 0xffff0000;
+const LOOPBACK_V6 = 0x01000000;
+
+/** Bytes of one process that went one way. What is handed out is valid only until the next is. */
+export interface CountedBytes {
+  readonly tgid: number;
+  readonly scope: Scope;
+  readonly outBytes: number;
+  readonly inBytes: number;
+  /** Who it was exchanged with, beyond this machine; undefined where the kernel had no room to tell. */
+  endpoint(): EndpointBytes | undefined;
+}
 
 /**
  * Counts the payload bytes that each process sends and receives through sockets: TCP, UDP and raw, IPv4 and IPv6, in
@@ -30,32 +44,32 @@ const MAX_KNOWN_ADDRESSES = 16_384;
  */
 export class SocketBytes {
   readonly #libc: Libc;
-  readonly #processes: BpfMap;
   readonly #endpoints: BpfMap;
+  readonly #rest: BpfMap;
   readonly #links: number[] = [];
-  readonly #tgids: Uint32Array;
-  readonly #processWords: Uint32Array;
-  readonly #endpointKeys: Uint32Array;
-  readonly #endpointWords: Uint32Array;
-  readonly #addresses = new Map<number | string, string>();
-  #processCount = 0;
-  #endpointCount = 0;
+  readonly #endpoint: EndpointEntry;
+  readonly #restPart: RestEntry;
+  #restCount = 0;
 
   /**
    * @param ownTgid of this process, as the programs will see it.
+   * @param maxEndpoints that are told apart at a time.
    * @throws KernelError when the kernel refuses: EPERM without the right, ENOENT without the tracepoints, EPROTO when the
    *   programs count something else than they should.
    */
-  constructor(libc: Libc, ownTgid: number, options: SocketProgramOptions) {
+  constructor(
+    libc: Libc,
+    ownTgid: number,
+    options: SocketProgramOptions,
+    maxEndpoints: number = ENDPOINT_MAP.maxEntries,
+  ) {
     this.#libc = libc;
-    this.#processes = new BpfMap(libc, PROCESS_MAP);
-    this.#endpoints = new BpfMap(libc, ENDPOINT_MAP);
-    this.#tgids = words(this.#processes.keys);
-    this.#processWords = words(this.#processes.values);
-    this.#endpointKeys = words(this.#endpoints.keys);
-    this.#endpointWords = words(this.#endpoints.values);
+    this.#endpoints = new BpfMap(libc, { ...ENDPOINT_MAP, maxEntries: maxEndpoints });
+    this.#rest = new BpfMap(libc, REST_MAP);
+    this.#endpoint = new EndpointEntry(this.#endpoints);
+    this.#restPart = new RestEntry(this.#rest);
     try {
-      const maps = { processes: this.#processes.fd, endpoints: this.#endpoints.fd };
+      const maps = { endpoints: this.#endpoints.fd, rest: this.#rest.fd };
       this.#links.push(...attachRawTracepoint(libc, 'sock_send_length', socketProgram('out', maps, options)));
       this.#links.push(...attachRawTracepoint(libc, 'sock_recv_length', socketProgram('in', maps, options)));
       this.#prove(ownTgid);
@@ -65,87 +79,151 @@ export class SocketBytes {
     }
   }
 
-  /** Processes that sent or received since the drain before. */
-  get processCount(): number {
-    return this.#processCount;
-  }
-
-  get endpointCount(): number {
-    return this.#endpointCount;
-  }
-
-  /** Whether there were more processes than the kernel had room to count. */
+  /** Whether at the last drain there were more processes than the kernel had room to count. */
   get isFull(): boolean {
-    return this.#processCount >= PROCESS_MAP.maxEntries;
+    return this.#restCount >= REST_MAP.maxEntries;
   }
 
-  /** Takes in what was counted since the last time. What follows is about it, by index. @throws KernelError */
-  drain(): void {
-    this.#processCount = this.#processes.drain();
-    this.#endpointCount = this.#endpoints.drain();
-  }
-
-  tgid(index: number): number {
-    return this.#tgids[index] ?? 0;
-  }
-
-  bytes(index: number, scope: Scope, direction: Direction): number {
-    const at = (index * PROCESS_MAP.valueBytes + SCOPE_OFFSETS[scope] + DIRECTION_OFFSETS[direction]) / 4;
-    return count(this.#processWords, at);
-  }
-
-  endpoint(index: number): EndpointBytes {
-    const key = (index * ENDPOINT_MAP.keyBytes) / 4;
-    const value = (index * ENDPOINT_MAP.valueBytes) / 4;
-    const ports = this.#endpointKeys[key + 1] ?? 0;
-    return {
-      pid: this.#endpointKeys[key] ?? 0,
-      localPort: ports & 0xffff,
-      remotePort: ports >>> 16,
-      remoteAddress: this.#addressText(key * 4 + 8),
-      outBytes: count(this.#endpointWords, value + DIRECTION_OFFSETS.out / 4),
-      inBytes: count(this.#endpointWords, value + DIRECTION_OFFSETS.in / 4),
-    };
-  }
-
-  /** Peers come again and again. */
-  #addressText(at: number): string {
-    const { keys } = this.#endpoints;
-    const words = at / 4;
-    const isShort = this.#endpointKeys[words] === 0 && this.#endpointKeys[words + 1] === 0;
-    const key = isShort
-      ? (this.#endpointKeys[words + 3] ?? 0) + (this.#endpointKeys[words + 2] ?? 0) * 2 ** 32
-      : keys.toString('latin1', at, at + 16);
-    let text = this.#addresses.get(key);
-    if (text === undefined) {
-      if (this.#addresses.size >= MAX_KNOWN_ADDRESSES) this.#addresses.clear();
-      text = addressText(keys, at);
-      this.#addresses.set(key, text);
-    }
-    return text;
+  /** Takes out what was counted since the last time, and hands out each part of it. @throws KernelError */
+  drain(visit: (part: CountedBytes) => void): void {
+    const count = this.#endpoints.drain();
+    for (let index = 0; index < count; index += 1) visit(this.#endpoint.pointAt(index));
+    this.#restCount = this.#rest.drain();
+    for (let index = 0; index < this.#restCount; index += 1)
+      for (const scope of SCOPES) visit(this.#restPart.pointAt(index, scope));
   }
 
   close(): void {
     for (const fd of this.#links.splice(0)) this.#libc.close(fd);
-    this.#processes.close();
     this.#endpoints.close();
+    this.#rest.close();
   }
 
   /** The programs look into `struct sock` at fixed places: some bytes sent to ourselves show whether they are the right ones. */
   #prove(ownTgid: number): void {
     for (const { family, address } of LOOPBACK_ADDRESSES) {
-      this.drain();
+      this.drain(() => undefined);
       const sent = sendToOneself(this.#libc, family, Buffer.from(address));
       if (!sent) continue;
-      this.drain();
-      const own = Array.from({ length: this.#processCount }, (_, index) => index).find(
-        (index) => this.tgid(index) === ownTgid,
-      );
-      const counted = own === undefined ? 0 : this.bytes(own, 'loopback', 'out');
+      let counted = 0;
+      this.drain(({ tgid, scope, outBytes }) => {
+        if (tgid === ownTgid && scope === 'loopback') counted += outBytes;
+      });
       if (counted < PROBE_BYTES) {
         throw new KernelError('counting the bytes of sockets', -71, `${counted} of ${PROBE_BYTES} of family ${family}`);
       }
     }
+  }
+}
+
+/** Reads what it is pointed at, and only what it is asked for. */
+class EndpointEntry implements CountedBytes {
+  readonly #keys: Buffer;
+  readonly #keyWords: Uint32Array;
+  readonly #valueWords: Uint32Array;
+  readonly #addresses = new Map<number | string, string>();
+  /** Indices of words. */
+  #key = 0;
+  #value = 0;
+
+  constructor({ keys, values }: BpfMap) {
+    this.#keys = keys;
+    this.#keyWords = words(keys);
+    this.#valueWords = words(values);
+  }
+
+  pointAt(index: number): this {
+    this.#key = (index * ENDPOINT_MAP.keyBytes) / 4;
+    this.#value = (index * ENDPOINT_MAP.valueBytes) / 4;
+    return this;
+  }
+
+  get tgid(): number {
+    return this.#keyWords[this.#key] ?? 0;
+  }
+
+  get scope(): Scope {
+    const words = this.#keyWords;
+    const at = this.#key + 2;
+    if (words[at] !== 0 || words[at + 1] !== 0) return 'network';
+    if (words[at + 3] === 0) return words[at + 2] === 0 || words[at + 2] === MAPPED ? 'unconnected' : 'network';
+    return words[at + 2] === 0 && words[at + 3] === LOOPBACK_V6 ? 'loopback' : 'network';
+  }
+
+  get outBytes(): number {
+    return count(this.#valueWords, this.#value + DIRECTION_OFFSETS.out / 4);
+  }
+
+  get inBytes(): number {
+    return count(this.#valueWords, this.#value + DIRECTION_OFFSETS.in / 4);
+  }
+
+  endpoint(): EndpointBytes | undefined {
+    if (this.scope === 'loopback') return undefined;
+    const ports = this.#keyWords[this.#key + 1] ?? 0;
+    return {
+      pid: this.tgid,
+      localPort: ports & 0xffff,
+      remotePort: ports >>> 16,
+      remoteAddress: this.#address(),
+      outBytes: this.outBytes,
+      inBytes: this.inBytes,
+    };
+  }
+
+  /** Peers come again and again. */
+  #address(): string {
+    const words = this.#key + 2;
+    const isShort = this.#keyWords[words] === 0 && this.#keyWords[words + 1] === 0;
+    const key = isShort
+      ? (this.#keyWords[words + 3] ?? 0) + (this.#keyWords[words + 2] ?? 0) * 2 ** 32
+      : this.#keys.toString('latin1', words * 4, words * 4 + 16);
+    let text = this.#addresses.get(key);
+    if (text === undefined) {
+      if (this.#addresses.size >= MAX_KNOWN_ADDRESSES) this.#addresses.clear();
+      text = addressText(this.#keys, words * 4);
+      this.#addresses.set(key, text);
+    }
+    return text;
+  }
+}
+
+class RestEntry implements CountedBytes {
+  readonly #tgids: Uint32Array;
+  readonly #values: Uint32Array;
+  #index = 0;
+  scope: Scope = 'network';
+
+  constructor({ keys, values }: BpfMap) {
+    this.#tgids = words(keys);
+    this.#values = words(values);
+  }
+
+  pointAt(index: number, scope: Scope): this {
+    this.#index = index;
+    this.scope = scope;
+    return this;
+  }
+
+  get tgid(): number {
+    return this.#tgids[this.#index] ?? 0;
+  }
+
+  get outBytes(): number {
+    return this.#count('out');
+  }
+
+  get inBytes(): number {
+    return this.#count('in');
+  }
+
+  endpoint(): undefined {
+    return undefined;
+  }
+
+  #count(direction: Direction): number {
+    const at = this.#index * REST_MAP.valueBytes + SCOPE_OFFSETS[this.scope] + DIRECTION_OFFSETS[direction];
+    return count(this.#values, at / 4);
   }
 }
 

@@ -31,17 +31,18 @@ export interface SocketProgramOptions {
 export type Scope = 'network' | 'loopback' | 'unconnected';
 export type Direction = 'out' | 'in';
 
-/** Offsets of each scope in a process's value; the bytes out come first, those in 8 bytes later. */
+/** Offsets of each scope in a value of the `REST_MAP`; the bytes out come first, those in 8 bytes later. */
 export const SCOPE_OFFSETS: { readonly [scope in Scope]: number } = { network: 0, loopback: 16, unconnected: 32 };
 export const DIRECTION_OFFSETS: { readonly [direction in Direction]: number } = { out: 0, in: 8 };
 
-/** Key: tgid u32. Value: u64 each, bytes out and in of every scope. */
-export const PROCESS_MAP = { keyBytes: 4, valueBytes: 48, maxEntries: 32_768 } as const;
 /**
- * Key: tgid u32, local port u16, remote port u16, remote address (IPv4 mapped into IPv6); the port that was given to one
- * side just for the moment is 0. Value: bytes out u64, bytes in u64.
+ * Key: tgid u32, local port u16, remote port u16, remote address (IPv4 mapped into IPv6). The port that was given to one
+ * side just for the moment is 0. The address tells the scope: all that stays within the machine stands under ::1 with
+ * both ports 0, what has no fixed peer under :: or 0.0.0.0. Value: bytes out u64, bytes in u64.
  */
 export const ENDPOINT_MAP = { keyBytes: 24, valueBytes: 16, maxEntries: 16_384 } as const;
+/** For what finds no room there. Key: tgid u32. Value: u64 each, bytes out and in of every scope. */
+export const REST_MAP = { keyBytes: 4, valueBytes: 48, maxEntries: 16_384 } as const;
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -57,19 +58,19 @@ const SOCK = { daddr: 0, rcvSaddr: 4, dport: 12, num: 14, family: 16, v6Daddr: 5
 
 /** Places on the program's stack. */
 const sock = -88;
-const endpoint = -112;
-const tgid = -116;
-const zeros = -168;
-const pidTgid = -176;
+/** A key of the `ENDPOINT_MAP`, which begins as one of the `REST_MAP`. */
+const key = -112;
+const zeros = -160;
+const pidTgid = -168;
 
 /**
  * Runs at every send or receive of a socket, on the tracepoint (sock, bytes or error, flags), and adds the bytes to the
- * process that asked for them.
- * @param maps descriptors of a `PROCESS_MAP` and an `ENDPOINT_MAP`.
+ * process that asked for them. One look into one map is nearly all of what it costs.
+ * @param maps descriptors of an `ENDPOINT_MAP` and a `REST_MAP`.
  */
 export function socketProgram(
   direction: Direction,
-  maps: { processes: number; endpoints: number },
+  maps: { endpoints: number; rest: number },
   options: SocketProgramOptions,
 ): Buffer {
   const [low, high] = options.ephemeralPorts;
@@ -110,10 +111,10 @@ export function socketProgram(
     compute('r4', '<<', 32),
     compute('r4', '|', 'r5'),
 
-    // r8: offset of the scope in the value.
+    // r8: the scope, as its offset in a value of the rest.
     label('scope'),
-    store('u64', 'r10', endpoint + 8, 'r1'),
-    store('u64', 'r10', endpoint + 16, 'r2'),
+    store('u64', 'r10', key + 8, 'r1'),
+    store('u64', 'r10', key + 16, 'r2'),
     jumpIf('r1', '!=', 0, 'connected'),
     jumpIf('r2', '==', 0, 'unconnected'),
     constant('r5', MAPPED),
@@ -124,28 +125,25 @@ export function socketProgram(
     jumpIf('r2', '==', 'r4', 'loopback'),
     label('network'),
     compute('r8', '=', SCOPE_OFFSETS.network),
-    jump('process'),
+    jump('peers'),
     label('unconnected'),
     compute('r8', '=', SCOPE_OFFSETS.unconnected),
-    jumpIf('r3', '!=', 0, 'process'),
+    jumpIf('r3', '!=', 0, 'peers'),
     constant('r5', LOOPBACK_V6),
     jumpIf('r4', '==', 'r5', 'loopback'),
     ...jumpIfMapped127('r4', 'loopback'),
-    jump('process'),
+    jump('peers'),
     label('loopback'),
     compute('r8', '=', SCOPE_OFFSETS.loopback),
+    store('u64', 'r10', key + 8, 0),
+    constant('r1', LOOPBACK_V6),
+    store('u64', 'r10', key + 16, 'r1'),
+    compute('r1', '=', 0),
+    compute('r2', '=', 0),
+    jump('ports'),
 
-    label('process'),
-    ...currentTgid(options.pidNamespace),
-    store('u32', 'r10', tgid, 'r0'),
-    store('u32', 'r10', endpoint, 'r0'),
-    ...zeroed(PROCESS_MAP.valueBytes),
-    ...entry(maps.processes, tgid, 'process'),
-    compute('r0', '+', 'r8'),
-    atomicAdd('r0', slot, 'r7'),
-
-    jumpIf('r8', '==', SCOPE_OFFSETS.loopback, 'done'),
     // One side of a connection has a port that stands for a service, the other one that was given to it for the moment.
+    label('peers'),
     load('u16', 'r1', 'r10', sock + SOCK.num),
     load('u16', 'r2', 'r10', sock + SOCK.dport),
     fromNetwork16('r2'),
@@ -166,9 +164,17 @@ export function socketProgram(
     label('client'),
     compute('r1', '=', 0),
     label('ports'),
-    store('u16', 'r10', endpoint + 4, 'r1'),
-    store('u16', 'r10', endpoint + 6, 'r2'),
-    ...entry(maps.endpoints, endpoint, 'endpoint'),
+    store('u16', 'r10', key + 4, 'r1'),
+    store('u16', 'r10', key + 6, 'r2'),
+    ...currentTgid(options.pidNamespace),
+    store('u32', 'r10', key, 'r0'),
+
+    ...entry('endpoint', maps.endpoints, ENDPOINT_MAP.valueBytes, 'full'),
+    atomicAdd('r0', slot, 'r7'),
+    jump('done'),
+    label('full'),
+    ...entry('rest', maps.rest, REST_MAP.valueBytes, 'done'),
+    compute('r0', '+', 'r8'),
     atomicAdd('r0', slot, 'r7'),
 
     label('done'),
@@ -207,12 +213,13 @@ function zeroed(bytes: number): Line[] {
   return Array.from({ length: bytes / 8 }, (_, index) => store('u64', 'r10', zeros + index * 8, 0));
 }
 
-/** r0: the entry of the key at this place of the stack, made of zeros when it is new. A full map leaves out the newest. */
-function entry(mapFd: number, key: number, name: string): Line[] {
+/** r0: the map's entry of the key, made of zeros when it is new; a full map is jumped from. */
+function entry(name: string, mapFd: number, valueBytes: number, whenFull: string): Line[] {
   const lookup = [mapPointer('r1', mapFd), compute('r2', '=', 'r10'), compute('r2', '+', key), call('map_lookup_elem')];
   return [
     ...lookup,
     jumpIf('r0', '!=', 0, `${name} found`),
+    ...zeroed(valueBytes),
     mapPointer('r1', mapFd),
     compute('r2', '=', 'r10'),
     compute('r2', '+', key),
@@ -221,7 +228,7 @@ function entry(mapFd: number, key: number, name: string): Line[] {
     compute('r4', '=', 1),
     call('map_update_elem'),
     ...lookup,
-    jumpIf('r0', '==', 0, 'done'),
+    jumpIf('r0', '==', 0, whenFull),
     label(`${name} found`),
   ];
 }

@@ -117,6 +117,12 @@ try {
   progress('processes that use the network');
   const active = await activeProcesses(workshop);
   bound(`reading the network of ${active.processes} active processes, CPU`, active.readingMs, 'ms', 2);
+  bound(
+    `the same: eBPF program, per send or receive, each the first thing after a sleep or the second`,
+    active.nsPerCall,
+    'ns',
+    300,
+  );
   progress('short connections, and nethogs');
   const short = await shortConnections(workshop);
   const connections = `${Math.round(short.perSec)} short connections/s`;
@@ -124,7 +130,7 @@ try {
   compare(
     `${connections}: reading and eBPF programs, CPU per second`,
     short.ownMs,
-    ['nethogs', short.nethogsMs],
+    ['nethogs at both ends', short.nethogsMs],
     1 / 20,
     'ms',
   );

@@ -1,5 +1,7 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { AGENT_NODE_OPTIONS } from '../../src/cli/start.ts';
 import { joinedNamespaces } from '../support/net-namespaces.ts';
 import { cpuMs, ended, median, ROOT, startProcesses, type Workshop } from './tools.ts';
@@ -33,7 +35,7 @@ export async function activeProcesses(
 
 /**
  * CPU time of nethogs beside our own, programs in the kernel included, while short connections come and go between two
- * namespaces, ms per second.
+ * namespaces, ms per second. We count both ends of each; a nethogs sees one namespace, so there is one in each.
  */
 export async function shortConnections(
   workshop: Workshop,
@@ -41,34 +43,48 @@ export async function shortConnections(
   const net = `${workshop.dir}/net`;
   execFileSync('cc', ['-O2', '-Wall', '-o', net, `${ROOT}test/coverage/programs/net.c`]);
   const cleanUps: (() => void)[] = [];
+  const children: ChildProcess[] = [];
   const [a, b] = joinedNamespaces({ after: (clean) => cleanUps.push(clean as () => void) });
   const start = (namespace: typeof a, ...command: [string, ...string[]]) => {
     const [file, args] = namespace.inside(...command);
-    return spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    children.push(child);
+    return child;
   };
   try {
     const server = start(a, net, 'http-server', '8080');
     await once(server.stdout, 'data');
-    const nethogs = start(a, 'nethogs', '-t', '-v', '2', '-d', '1', 'cable');
-    nethogs.stdout.resume();
-    await once(nethogs.stdout, 'data');
+    // It wants the cable to carry, which the kernel finds out some time after both ends are up.
+    await delay(2_000);
+    const nethogs = [a, b].map((namespace) => start(namespace, 'nethogs', '-t', '-v', '2', '-d', '1', 'cable'));
+    await Promise.all(nethogs.map(speaking));
     const count = CONNECTIONS_PER_SEC * (SECONDS + 6);
-    const client = start(b, net, 'http-client', a.address4, '8080', String(count), String(CONNECTIONS_PER_SEC));
+    start(b, net, 'http-client', a.address4, '8080', String(count), String(CONNECTIONS_PER_SEC));
     const reading = readNetwork();
     // The reader warms up for as long, and measures from then on.
-    const nethogsMs = await cpuWhile(nethogs.pid ?? 0, reading);
+    const used = await Promise.all(nethogs.map(({ pid = 0 }) => cpuWhile(pid, reading)));
+    const nethogsMs = used.reduce((sum, ms) => sum + ms, 0);
     const { ownMs, runMs, calls, nsPerCall } = await reading;
-    for (const child of [client, server, nethogs]) await ended(child, () => child.kill());
     // A connection is at least two calls at each end.
     return { ownMs: (ownMs + runMs) / SECONDS, nethogsMs: nethogsMs / SECONDS, perSec: calls / 4 / SECONDS, nsPerCall };
   } finally {
+    for (const child of children) await ended(child, () => child.kill());
     for (const clean of cleanUps) clean();
   }
 }
 
+/** Resolves when a child has said something. @throws Error when it ends before. */
+async function speaking(child: ChildProcessByStdio<Writable, Readable, null>): Promise<void> {
+  await Promise.race([
+    once(child.stdout.resume(), 'data'),
+    once(child, 'exit').then(() => {
+      throw new Error(`${child.spawnfile} ended at once`);
+    }),
+  ]);
+}
+
 async function cpuWhile(pid: number, measured: Promise<unknown>): Promise<number> {
-  const warmUp = new Promise((resolve) => setTimeout(resolve, 3_000));
-  await warmUp;
+  await delay(3_000);
   const before = cpuMs(pid);
   await measured;
   return cpuMs(pid) - before;

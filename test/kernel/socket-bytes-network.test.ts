@@ -6,6 +6,7 @@ import { after, before, type TestContext, test } from 'node:test';
 import { openLibc } from '../../src/kernel/libc.ts';
 import { SocketBytes } from '../../src/kernel/socket-bytes.ts';
 import { joinedNamespaces, type NetNamespace } from '../support/net-namespaces.ts';
+import { drained } from './counted.ts';
 
 const SENT = 3_000_001;
 const ANSWERED = 1_234;
@@ -47,14 +48,13 @@ const tcpClient = (address: string, port: number): string => `
   client.on('data', (chunk) => { got += chunk.length; if (got === ${ANSWERED}) client.destroy(); });
   client.on('close', () => console.log('done'));`;
 
-function figuresOf(pid: number | undefined) {
-  const index = Array.from({ length: counted.processCount }, (_, at) => at).find((at) => counted.tgid(at) === pid);
-  assert.ok(index !== undefined, `nothing of ${pid}`);
-  const endpoints = Array.from({ length: counted.endpointCount }, (_, at) => counted.endpoint(at))
-    .filter((endpoint) => endpoint.pid === pid)
-    .map(({ pid: _pid, ...endpoint }) => endpoint);
-  const [out, received] = [counted.bytes(index, 'network', 'out'), counted.bytes(index, 'network', 'in')];
-  return { out, in: received, endpoints };
+/** What was counted since the last time, of processes by their ids. */
+function figures() {
+  const of = drained(counted);
+  return (pid: number | undefined) => {
+    const { bytes, endpoints } = of(pid);
+    return { out: bytes('network', 'out'), in: bytes('network', 'in'), endpoints };
+  };
 }
 
 for (const { family, address } of [
@@ -67,11 +67,11 @@ for (const { family, address } of [
   ]) {
     test(`counts a TCP connection over ${family} to ${kind}, both ends, by the service's port`, async (t) => {
       const [a, b] = joinedNamespaces(t);
-      counted.drain();
+      drained(counted);
       const { child: server } = await inside(t, a, tcpServer(a[address], port));
       const { child: client } = await inside(t, b, tcpClient(a[address], port));
       if (server.exitCode === null) await once(server, 'exit');
-      counted.drain();
+      const figuresOf = figures();
       const served = figuresOf(server.pid);
       assert.deepEqual([served.in, served.out], [SENT, ANSWERED]);
       const used = figuresOf(client.pid);
@@ -89,12 +89,11 @@ for (const { family, address } of [
 
   test(`counts what is sent to an address of this machine itself over ${family} as loopback`, async (t) => {
     const [a] = joinedNamespaces(t);
-    counted.drain();
+    drained(counted);
     const { child: server } = await inside(t, a, tcpServer(a[address], 7_000));
     const { child: client } = await inside(t, a, tcpClient(a[address], 7_000));
     if (server.exitCode === null) await once(server, 'exit');
-    counted.drain();
-    assert.deepEqual(figuresOf(client.pid), { out: 0, in: 0, endpoints: [] });
+    assert.deepEqual(figures()(client.pid), { out: 0, in: 0, endpoints: [] });
   });
 
   test(`counts UDP of a connected socket over ${family}`, async (t) => {
@@ -107,7 +106,7 @@ for (const { family, address } of [
       `import { createSocket } from 'node:dgram';
        createSocket('${type}').bind(53, '${a[address]}', () => console.log('ready'));`,
     );
-    counted.drain();
+    drained(counted);
     const { child } = await inside(
       t,
       b,
@@ -118,8 +117,7 @@ for (const { family, address } of [
        });
 `,
     );
-    counted.drain();
-    assert.deepEqual(figuresOf(child.pid), {
+    assert.deepEqual(figures()(child.pid), {
       ...{ out: 20_000, in: 0 },
       endpoints: [{ localPort: 0, remotePort: 53, remoteAddress: a[address], outBytes: 20_000, inBytes: 0 }],
     });
@@ -128,7 +126,7 @@ for (const { family, address } of [
 
 test('knows the service of a connection that was closed before all of it was read', (t) => {
   const [a, b] = joinedNamespaces(t);
-  counted.drain();
+  drained(counted);
   // Both ends are closed by the time that perl reads what the first line of the answer left.
   const server =
     'use Socket; socket(S, AF_INET, SOCK_STREAM, 0); setsockopt S, SOL_SOCKET, SO_REUSEADDR, 1; ' +
@@ -144,8 +142,7 @@ test('knows the service of a connection that was closed before all of it was rea
     const child = spawnSync(file, args, { timeout: 10_000, encoding: 'utf8' });
     assert.equal(child.status, 0, child.stderr);
     if (namespace !== b) continue;
-    counted.drain();
-    assert.deepEqual(figuresOf(child.pid).endpoints, [
+    assert.deepEqual(figures()(child.pid).endpoints, [
       { localPort: 0, remotePort: 7_000, remoteAddress: a.address4, outBytes: 0, inBytes: 900 },
     ]);
   }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { openLibc } from '../../src/kernel/libc.ts';
 import { SocketBytes } from '../../src/kernel/socket-bytes.ts';
-import type { Direction, Scope } from '../../src/kernel/socket-program.ts';
+import { drained } from './counted.ts';
 
 const OPTIONS = { pidNamespace: undefined, ephemeralPorts: [32_768, 60_999] as const };
 let counted: SocketBytes;
@@ -15,23 +15,14 @@ before(() => {
 after(() => counted.close());
 
 /** Runs a program in Node.js, and gives what was counted of it: bytes by scope and direction, and its endpoints. */
-async function traffic(program: string) {
-  counted.drain();
+async function traffic(program: string, by = counted) {
+  drained(by);
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const [code] = await once(child, 'exit');
   assert.equal(code, 0);
-  counted.drain();
-  const index = Array.from({ length: counted.processCount }, (_, at) => at).find(
-    (at) => counted.tgid(at) === child.pid,
-  );
-  const bytes = (scope: Scope, direction: Direction): number =>
-    index === undefined ? 0 : counted.bytes(index, scope, direction);
-  const endpoints = Array.from({ length: counted.endpointCount }, (_, at) => counted.endpoint(at)).filter(
-    ({ pid }) => pid === child.pid,
-  );
-  return { bytes, endpoints };
+  return drained(by)(child.pid);
 }
 
 const tcp = (address: string): string => `
@@ -83,7 +74,7 @@ for (const [type, any, to] of [
     assert.deepEqual([bytes('unconnected', 'out'), bytes('unconnected', 'in')], [900, 900]);
     const peer = type === 'udp4' ? '0.0.0.0' : '::';
     assert.deepEqual(
-      endpoints.map(({ pid, ...endpoint }) => endpoint).sort((a, b) => a.localPort - b.localPort),
+      endpoints.toSorted((a, b) => a.localPort - b.localPort),
       [
         { localPort: 0, remotePort: 0, remoteAddress: peer, outBytes: 900, inBytes: 0 },
         { localPort: 20_514, remotePort: 0, remoteAddress: peer, outBytes: 0, inBytes: 900 },
@@ -93,20 +84,19 @@ for (const [type, any, to] of [
 }
 
 test('does not count bytes that are only looked at', () => {
-  counted.drain();
+  drained(counted);
   const perl = `use Socket;
     socketpair(my $u, my $v, AF_UNIX, SOCK_STREAM, 0); syswrite $u, "y" x 50; sysread $v, my $z, 50;
     socket(my $s, AF_INET, SOCK_DGRAM, 0); bind $s, sockaddr_in(0, INADDR_LOOPBACK); connect $s, getsockname $s;
     send $s, "x" x 70, 0; recv $s, my $b, 100, MSG_PEEK for 1 .. 5; recv $s, $b, 100, 0;`;
   const child = spawnSync('perl', ['-e', perl], { timeout: 10_000 });
   assert.equal(child.status, 0, child.stderr.toString());
-  counted.drain();
-  const index = Array.from({ length: counted.processCount }, (_, at) => at).find(
-    (at) => counted.tgid(at) === child.pid,
+  const { bytes } = drained(counted)(child.pid);
+  assert.deepEqual(
+    [bytes('loopback', 'out'), bytes('loopback', 'in')],
+    [70, 70],
+    'and local sockets are no network at all',
   );
-  assert.ok(index !== undefined);
-  const figures = (['out', 'in'] as const).map((direction) => counted.bytes(index, 'loopback', direction));
-  assert.deepEqual(figures, [70, 70], 'and local sockets are no network at all');
 });
 
 test('a second counter counts for itself, and the first goes on when it ends', async () => {
@@ -114,6 +104,28 @@ test('a second counter counts for itself, and the first goes on when it ends', a
   second.close();
   const { bytes } = await traffic(tcp('127.0.0.1'));
   assert.equal(bytes('loopback', 'out'), 300_006);
+});
+
+test('counts by process where there is no room for endpoints', async (t) => {
+  const small = new SocketBytes(openLibc(), process.pid, OPTIONS, 1);
+  t.after(() => small.close());
+  const connected = udp('udp4', '127.0.0.1', '127.0.0.1', true);
+  const loose = udp('udp4', '0.0.0.0', '127.0.0.1', false).replace('bind(0', 'bind(20_515');
+  const renamed = loose
+    .replaceAll('createSocket', 'open')
+    .replaceAll('server', 'other')
+    .replace('open }', 'createSocket as open }');
+  const { bytes, endpoints } = await traffic(`${connected}\n${renamed}`, small);
+  assert.deepEqual(
+    (['loopback', 'unconnected', 'network'] as const).map((scope) => [bytes(scope, 'out'), bytes(scope, 'in')]),
+    [
+      [900, 900],
+      [900, 900],
+      [0, 0],
+    ],
+  );
+  assert.ok(endpoints.length < 2);
+  assert.equal(small.isFull, false);
 });
 
 test('refuses to count where the programs see something else than they should', () => {

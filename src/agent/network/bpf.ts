@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import type { Libc } from '../../kernel/libc.ts';
 import { SocketBytes } from '../../kernel/socket-bytes.ts';
 import type { PidNamespace } from '../../kernel/socket-program.ts';
-import type { NetworkReading, NetworkSource } from './source.ts';
+import { type EndpointBytes, type NetworkBytes, type NetworkReading, type NetworkSource, noBytes } from './source.ts';
 
 /** Inode of the PID namespace that the machine started with, PROC_PID_INIT_INO in include/linux/proc_ns.h. */
 const FIRST_PID_NAMESPACE = 4_026_531_836n;
@@ -27,21 +27,32 @@ export class BpfNetwork implements NetworkSource {
   }
 
   read(): NetworkReading {
-    const counted = this.#socketBytes;
-    counted.drain();
-    const reading: NetworkReading = { processes: new Map(), endpoints: [] };
-    for (let index = 0; index < counted.processCount; index += 1) {
-      reading.processes.set(counted.tgid(index), {
-        inBytes: counted.bytes(index, 'network', 'in'),
-        outBytes: counted.bytes(index, 'network', 'out'),
-        loopbackInBytes: counted.bytes(index, 'loopback', 'in'),
-        loopbackOutBytes: counted.bytes(index, 'loopback', 'out'),
-        unconnectedInBytes: counted.bytes(index, 'unconnected', 'in'),
-        unconnectedOutBytes: counted.bytes(index, 'unconnected', 'out'),
-      });
-    }
-    for (let index = 0; index < counted.endpointCount; index += 1) reading.endpoints.push(counted.endpoint(index));
-    return reading;
+    const processes = new Map<number, NetworkBytes>();
+    const endpoints: EndpointBytes[] = [];
+    this.#socketBytes.drain((part) => {
+      const { tgid, scope, outBytes, inBytes } = part;
+      let bytes = processes.get(tgid);
+      if (bytes === undefined) {
+        bytes = noBytes();
+        processes.set(tgid, bytes);
+      }
+      switch (scope) {
+        case 'network':
+          bytes.outBytes += outBytes;
+          bytes.inBytes += inBytes;
+          break;
+        case 'loopback':
+          bytes.loopbackOutBytes += outBytes;
+          bytes.loopbackInBytes += inBytes;
+          break;
+        case 'unconnected':
+          bytes.unconnectedOutBytes += outBytes;
+          bytes.unconnectedInBytes += inBytes;
+      }
+      const endpoint = part.endpoint();
+      if (endpoint !== undefined) endpoints.push(endpoint);
+    });
+    return { processes, endpoints };
   }
 
   close(): void {
