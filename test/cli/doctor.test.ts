@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { checkoutWithoutKoffi } from '../support/checkout.ts';
 import { cleanEnvironment, freePort, MAIN, procmesh } from '../support/command.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { openServer } from '../support/test-server.ts';
-
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 interface Finding {
   check: string;
@@ -84,15 +82,7 @@ describe('procmesh doctor', { concurrency: 2, timeout: 60_000 }, () => {
   });
 
   it('says on which rung it stands where koffi is not installed, and what would raise it', async (t) => {
-    const copy = scratchFolder(t);
-    for (const part of ['src', 'tui', 'conf', 'package.json'])
-      cpSync(join(ROOT, part), join(copy, part), { recursive: true });
-    mkdirSync(join(copy, 'node_modules'));
-    for (const name of readdirSync(join(ROOT, 'node_modules'))) {
-      if (/^(@koromix|koffi|\.)/.test(name)) continue;
-      symlinkSync(join(ROOT, 'node_modules', name), join(copy, 'node_modules', name));
-    }
-    const found = powerless(join(copy, 'src', 'main.ts'), await environment(t));
+    const found = powerless(checkoutWithoutKoffi(t), await environment(t));
     assert.match(
       found.get('network per process')?.mend ?? '',
       /koffi cannot be loaded \(MODULE_NOT_FOUND\); npm ci installs it/,

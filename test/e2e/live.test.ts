@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { Command } from '../support/command.ts';
 import { hostsJson, psGroupJson, psHistoryJson, psJson } from './contract.ts';
+import { assertAddsUp, burner } from './machine.ts';
 import { HOST, type Mesh, openMesh } from './mesh.ts';
-
-const FLOWS = ['cpuPercent', 'readBytesPerSec', 'writeBytesPerSec'] as const;
 
 /** A server and an agent that samples twice a second and ends an interval each second. */
 async function running(t: TestContext): Promise<Mesh> {
@@ -15,15 +13,6 @@ async function running(t: TestContext): Promise<Mesh> {
   await watching.stdout.line((line) => JSON.parse(line).rows[0]?.cpuPercent !== undefined);
   await watching.kill('SIGTERM');
   return mesh;
-}
-
-/** A program that listens on a port and uses up one core, for as long as this process lives. */
-async function burner(t: TestContext): Promise<number> {
-  const program = `require('node:http').createServer().listen(0, '127.0.0.1', function () {
-    process.stdout.write(this.address().port + '\\n', () => { while (process.ppid === ${process.pid}); });
-  })`;
-  const burning = new Command(t, process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'pipe'] });
-  return Number(await burning.stdout.line());
 }
 
 describe('a server and an agent', { timeout: 120_000 }, () => {
@@ -53,20 +42,12 @@ describe('a server and an agent', { timeout: 120_000 }, () => {
     const mesh = await running(t);
     await burner(t);
     const { stdout } = await mesh.run('ps', '--json', '--limit', '10000');
-    const { rows, totals } = psJson.parse(JSON.parse(stdout));
-    const [total, ...others] = totals;
-    assert.ok(total !== undefined && others.length === 0);
-    for (const name of FLOWS) {
-      const sum: number = rows.reduce((all, row) => all + (row[name] ?? 0), total.unattributed[name] ?? 0);
-      // Every figure is rounded by itself: to a thousandth of a percent, to a byte.
-      const rounding = (rows.length + 2) * (name === 'cpuPercent' ? 0.0005 : 0.5);
-      assert.ok(Math.abs(sum - (total[name] ?? 0)) <= rounding, `${name}: ${sum} of ${total[name]}`);
-    }
+    assertAddsUp(psJson.parse(JSON.parse(stdout)));
   });
 
   it('show who uses up a core, by the name of its instance, now and then', async (t) => {
     // Listening ports are looked for seldom: the agent finds this one when it starts.
-    const instance = `node:${await burner(t)}`;
+    const instance = `node:${(await burner(t)).port}`;
     const mesh = await running(t);
     const watching = mesh.watch('ps', '--sort', 'cpu', '--limit', '10');
     const line = await watching.stdout.line((text) => {

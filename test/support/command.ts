@@ -26,9 +26,12 @@ export function cleanEnvironment(settings: NodeJS.ProcessEnv): NodeJS.ProcessEnv
 class Output {
   text = '';
   readonly #stream: NodeJS.ReadableStream;
+  readonly #end: Promise<boolean>;
 
   constructor(stream: NodeJS.ReadableStream) {
     this.#stream = stream;
+    const over = (): boolean => true;
+    this.#end = once(stream, 'end').then(over, over);
     stream.setEncoding('utf8');
     stream.on('data', (chunk) => {
       this.text += chunk;
@@ -39,10 +42,7 @@ class Output {
     for (;;) {
       const found = this.text.split('\n').slice(0, -1).find(wanted);
       if (found !== undefined) return found;
-      const ended = await Promise.race([
-        once(this.#stream, 'data').then(() => false),
-        once(this.#stream, 'end').then(() => true),
-      ]);
+      const ended = await Promise.race([once(this.#stream, 'data').then(() => false), this.#end]);
       if (ended) throw new Error(`no such line in: ${this.text}`);
     }
   }
