@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AGENT_NODE_OPTIONS } from '../../src/cli/start.ts';
+import { AGENT_ENVIRONMENT, AGENT_NODE_OPTIONS } from '../../src/cli/start.ts';
 import { writeAgentBundle } from '../../src/server/release/bundle.ts';
 import { bringKoffi } from '../../src/server/release/native.ts';
 import { Sink } from './sink.ts';
@@ -31,7 +31,12 @@ export async function startAgent(
     '--token-file',
     tokenFile ?? token,
   ];
-  const env = { ...process.env, PROCMESH_GLOBAL_DATA_DIR: dataDir, PROCMESH_GLOBAL_LOG_FILE: join(dataDir, 'log') };
+  const env = {
+    ...process.env,
+    ...AGENT_ENVIRONMENT,
+    PROCMESH_GLOBAL_DATA_DIR: dataDir,
+    PROCMESH_GLOBAL_LOG_FILE: join(dataDir, 'log'),
+  };
   return spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit'] }) as ChildProcess & {
     pid: number;
   };

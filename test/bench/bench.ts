@@ -117,12 +117,7 @@ try {
   progress('processes that use the network');
   const active = await activeProcesses(workshop);
   bound(`reading the network of ${active.processes} active processes, CPU`, active.readingMs, 'ms', 2);
-  bound(
-    `the same: eBPF program, per send or receive, each the first thing after a sleep or the second`,
-    active.nsPerCall,
-    'ns',
-    300,
-  );
+  bound('the same: eBPF program, per send or receive of a process that has just woken up', active.nsPerCall, 'ns', 300);
   progress('short connections, and nethogs');
   const short = await shortConnections(workshop);
   const connections = `${Math.round(short.perSec)} short connections/s`;
