@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { checkoutWithoutKoffi } from '../support/checkout.ts';
 import { Command, cleanEnvironment, MAIN } from '../support/command.ts';
+import { sleeper } from '../support/sleeper.ts';
 import { hostsJson, psJson } from './contract.ts';
 import { assertAddsUp, burner } from './machine.ts';
 import { HOST, openMesh } from './mesh.ts';
@@ -11,6 +12,8 @@ interface Fallback {
   /** What the agent is started through. */
   through: readonly string[];
   main?: (t: TestContext) => string;
+  /** Processes beside those there are. */
+  crowd?: number;
   netSource: 'bpf' | 'sockets';
   /** In what the host says of itself. */
   says: readonly RegExp[];
@@ -44,9 +47,9 @@ const FALLBACKS: Fallback[] = [
     refusals: [/no eBPF: bpf\(BPF_\w+\): EPERM/],
   },
   {
-    // Of these descriptors 256 are left to other things: what remains does not do for twenty processes.
-    title: 'with few descriptors',
-    through: ['prlimit', '--nofile=290:290'],
+    title: 'with fewer descriptors than there are processes',
+    through: ['prlimit', '--nofile=100:100'],
+    crowd: 100,
     netSource: 'bpf',
     says: [],
     refusals: [],
@@ -54,8 +57,9 @@ const FALLBACKS: Fallback[] = [
 ];
 
 describe('an agent attributes what adds up', { timeout: 120_000, concurrency: 2 }, () => {
-  for (const { title, through, main, netSource, says, refusals } of FALLBACKS)
+  for (const { title, through, main, netSource, says, refusals, crowd = 0 } of FALLBACKS)
     it(title, async (t) => {
+      await Promise.all(Array.from({ length: crowd }, () => sleeper(t)));
       const { pid } = await burner(t);
       const mesh = await openMesh(t, { PROCMESH_GLOBAL_SAMPLE_TIME: '0.5' });
       await mesh.server();
