@@ -45,9 +45,13 @@ function networkAbility({ network, refusals }: Sources): Finding {
 
 function exitsAbility({ exits, refusals }: Sources): Finding {
   const check = 'processes that ended';
-  if (exits !== undefined) return { check, state: 'ok', found: 'taskstats: each by its name, and what it used' };
-  const found = 'charged to whoever waited for them; those nobody waited for are unattributed';
-  return { check, state: 'limited', found, mend: refusals.exits.join('; ') };
+  const mend = refusals.exits.join('; ');
+  if (exits === undefined) {
+    const found = 'charged to whoever waited for them; those nobody waited for are unattributed';
+    return { check, state: 'limited', found, mend };
+  }
+  const found = 'taskstats: each by its name, and what it used';
+  return mend === '' ? { check, state: 'ok', found } : { check, state: 'limited', found, mend };
 }
 
 function diskAbility({ processes, ioHidden }: Snapshot): Finding {

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import type { Libc } from '../kernel/libc.ts';
+import { TaskEnds } from '../kernel/task-ends.ts';
 import { TaskExits } from '../kernel/taskstats.ts';
 import { Exits } from './attribution/exits.ts';
 import type { KernelAccess } from './kernel-access.ts';
@@ -58,8 +60,25 @@ function openExits(kernel: KernelAccess, sysRoot: string): { source: Exits | und
   try {
     if (kernel.libc === undefined) throw new Error(kernel.refusal);
     const possibleCpus = readFileSync(`${sysRoot}/devices/system/cpu/possible`, 'utf8');
-    return { source: new Exits(new TaskExits(kernel.libc, possibleCpus)), refusals: [] };
+    const exits = new TaskExits(kernel.libc, possibleCpus);
+    const { ends, refusals } = openEnds(kernel.libc, sysRoot);
+    return { source: new Exits(exits, ends), refusals };
   } catch (error) {
     return { source: undefined, refusals: [`no taskstats: ${refusalOf(error, EXIT_WAYS)}`] };
+  }
+}
+
+const NO_TYPES = { ENOENT: 'it takes a kernel that describes its types (CONFIG_DEBUG_INFO_BTF)' };
+
+function openEnds(libc: Libc, sysRoot: string): { ends: TaskEnds | undefined; refusals: string[] } {
+  try {
+    return { ends: new TaskEnds(libc, readFileSync(`${sysRoot}/kernel/btf/vmlinux`)), refusals: [] };
+  } catch (error) {
+    return {
+      ends: undefined,
+      refusals: [
+        `no eBPF at the end of processes, so that what they use on their way out is not told: ${refusalOf(error, NO_TYPES)}`,
+      ],
+    };
   }
 }

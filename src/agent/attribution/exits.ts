@@ -16,6 +16,12 @@ export interface TaskExitSource {
   close(): void;
 }
 
+/** What tasks had used when they were reaped: `TaskEnds` of the kernel. */
+export interface TaskEndSource {
+  drain(visit: (tgid: number, cpuNs: number, tasks: number) => void): void;
+  close(): void;
+}
+
 /** What ended since the scan before. It stays as it is until the end of the next scan. */
 export interface ExitWindow {
   readonly exits: ExitLog;
@@ -36,6 +42,8 @@ const MAX_PARTIAL = 16_384;
 /** Two threads' words on when their process started differ by less. */
 const SAME_START_MS = 1_100;
 const NS_PER_TICK = 1e7;
+/** More than this no process uses on its way out; it would be another process with the same pid. */
+const MAX_LAST_TICKS = 10;
 
 /**
  * Processes that ended, oldest first, in columns: a storm makes tens of thousands of them, and no garbage. What they
@@ -108,6 +116,8 @@ export class Exits {
   /** Why nothing more is heard, since the source failed. */
   problem: KernelError | undefined;
   readonly #source: TaskExitSource;
+  #ends: TaskEndSource | undefined;
+  readonly #cpuNsByPid = new Map<number, number>();
   readonly #partial = new Map<number, Partial>();
   #log = new ExitLog();
   #spare = new ExitLog();
@@ -115,8 +125,10 @@ export class Exits {
   #lost = 0;
   #lostBefore = 0;
 
-  constructor(source: TaskExitSource) {
+  /** `ends` knows what the exits do not tell: what processes used on their way out. */
+  constructor(source: TaskExitSource, ends?: TaskEndSource) {
     this.#source = source;
+    this.#ends = ends;
   }
 
   /** How many times exits were lost, by the kernel or here. */
@@ -151,6 +163,7 @@ export class Exits {
   /** To be called right after the processes were read. */
   endScan(): ExitWindow {
     this.poll();
+    this.#takeLastRuns();
     const window = {
       exits: this.#log,
       beforeScan: this.#beforeScan,
@@ -164,6 +177,32 @@ export class Exits {
 
   close(): void {
     if (this.problem === undefined) this.#source.close();
+    this.#ends?.close();
+  }
+
+  /**
+   * Where nobody waits for a process, this is all that tells of its last run. One that is reaped later than this window
+   * ends has been shown by then; of several threads those that ended early may be missing, so they are left alone.
+   */
+  #takeLastRuns(): void {
+    const log = this.#log;
+    const known = this.#cpuNsByPid;
+    known.clear();
+    try {
+      this.#ends?.drain((tgid, cpuNs, tasks) => {
+        if (tasks === 1) known.set(tgid, cpuNs);
+      });
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      this.#ends?.close();
+      this.#ends = undefined;
+    }
+    if (known.size === 0) return;
+    for (let row = 0; row < log.length; row += 1) {
+      const cpuTicks = (known.get(log.pids[row] as number) ?? 0) / NS_PER_TICK;
+      const lastTicks = cpuTicks - (log.cpuTicks[row] as number);
+      if (lastTicks > 0 && lastTicks < MAX_LAST_TICKS) log.cpuTicks[row] = cpuTicks;
+    }
   }
 
   #addThread(): void {

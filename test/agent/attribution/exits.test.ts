@@ -94,3 +94,81 @@ test('a source that fails is closed and said to have failed, and what was heard 
   assert.deepEqual([exits.problem?.code, tasks.isClosed], ['EBADF', true]);
   exits.poll();
 });
+
+/** Tells once of the ends that a test makes up: pid, ticks, tasks. */
+class FakeTaskEnds {
+  told: [pid: number, cpuTicks: number, tasks: number][] = [];
+  failure: Error | undefined;
+  closed = 0;
+
+  drain(visit: (tgid: number, cpuNs: number, tasks: number) => void): void {
+    if (this.failure !== undefined) throw this.failure;
+    for (const [pid, cpuTicks, tasks] of this.told.splice(0)) visit(pid, cpuTicks * 1e7, tasks);
+  }
+
+  close(): void {
+    this.closed += 1;
+  }
+}
+
+function cpuTicks({ exits }: ExitWindow): number[] {
+  return [...exits.cpuTicks.subarray(0, exits.length)];
+}
+
+test('what a process used on its way out counts, where its end tells of it in time', () => {
+  const tasks = new FakeTaskExits();
+  const ends = new FakeTaskEnds();
+  const exits = new Exits(tasks, ends);
+  tasks.tell({ tgid: 7, cpuTicks: 1 }, { tgid: 8, cpuTicks: 2 }, { tgid: 9, cpuTicks: 3 });
+  exits.beginScan();
+  ends.told = [
+    [7, 1.5, 1],
+    [9, 3.25, 1],
+    [10, 4, 1],
+  ];
+  assert.deepEqual(cpuTicks(exits.endScan()), [1.5, 2, 3.25]);
+  tasks.tell({ tgid: 10, cpuTicks: 1 });
+  exits.beginScan();
+  ends.told = [[8, 9, 1]];
+  assert.deepEqual(cpuTicks(exits.endScan()), [1], 'what comes too late, or too soon, is nobody’s');
+});
+
+test('an exit that comes once more keeps what its end told', () => {
+  const tasks = new FakeTaskExits();
+  const ends = new FakeTaskEnds();
+  const exits = new Exits(tasks, ends);
+  exits.beginScan();
+  tasks.tell({ tgid: 7, cpuTicks: 1 });
+  ends.told = [[7, 1.5, 1]];
+  assert.deepEqual(cpuTicks(exits.endScan()), [1.5]);
+  exits.beginScan();
+  assert.deepEqual(cpuTicks(exits.endScan()), [1.5]);
+});
+
+test('ends of several tasks, of less than was told, or of another process change nothing', () => {
+  const tasks = new FakeTaskExits();
+  const ends = new FakeTaskEnds();
+  const exits = new Exits(tasks, ends);
+  tasks.tell({ tgid: 7, cpuTicks: 1 }, { tgid: 8, cpuTicks: 2 }, { tgid: 9, cpuTicks: 3 });
+  exits.beginScan();
+  ends.told = [
+    [7, 1.5, 2],
+    [8, 1.9, 1],
+    [9, 13, 1],
+  ];
+  assert.deepEqual(cpuTicks(exits.endScan()), [1, 2, 3]);
+});
+
+test('goes on without ends when they fail, and closes them once', () => {
+  const tasks = new FakeTaskExits();
+  const ends = new FakeTaskEnds();
+  const exits = new Exits(tasks, ends);
+  ends.failure = new KernelError('bpf', -1);
+  tasks.tell({ tgid: 7, cpuTicks: 1 });
+  exits.beginScan();
+  assert.deepEqual(cpuTicks(exits.endScan()), [1]);
+  exits.beginScan();
+  exits.endScan();
+  exits.close();
+  assert.equal(ends.closed, 1);
+});
