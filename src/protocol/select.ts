@@ -13,7 +13,7 @@ export function select(query: Query, rows: readonly ProcessRow[]): Row[] {
   return query.groupBy === undefined ? largest(query, kept) : largest(query, groupRows(query.groupBy, kept));
 }
 
-/** The first `limit` rows by the query's sort, largest first; ties by name, so that equal rows do not dance. */
+/** The first `limit` rows by the query's sort, largest first; ties by host and pid or name, so that equal rows do not dance. */
 export function largest<R extends Row>(query: Query, rows: readonly R[]): R[] {
   const { name } = metricBySort(query.sort);
   return rows.toSorted((a, b) => (b[name] ?? -1) - (a[name] ?? -1) || compareIdentity(a, b)).slice(0, query.limit);
@@ -45,8 +45,14 @@ export function sumGroups(partials: readonly GroupRow[]): GroupRow[] {
   return [...groups.values()];
 }
 
+/** Both are of the same kind. */
 function compareIdentity(a: Row, b: Row): number {
-  const keyA = 'pid' in a ? `${a.host}\0${a.pid}` : `${a.host ?? ''}\0${a.group}`;
-  const keyB = 'pid' in b ? `${b.host}\0${b.pid}` : `${b.host ?? ''}\0${b.group}`;
-  return keyA < keyB ? -1 : keyA > keyB ? 1 : 0;
+  const byHost = compareText(a.host ?? '', b.host ?? '');
+  if (byHost !== 0) return byHost;
+  if ('pid' in a && 'pid' in b) return a.pid - b.pid;
+  return 'group' in a && 'group' in b ? compareText(a.group, b.group) : 0;
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -34,9 +34,9 @@ describe('largest', () => {
   });
 
   it('orders equal rows by host and pid, whatever order they come in', () => {
-    const rows = [aRow('a', 2, 5), aRow('b', 1, 5), aRow('a', 1, 5), aRow('c', 9, 6)];
+    const rows = [aRow('a', 2, 5), aRow('b', 1, 5), aRow('a', 10, 5), aRow('c', 9, 6)];
     for (const order of orders(rows))
-      assert.deepEqual(names(largest(processQuery(), order)), ['c:9', 'a:1', 'a:2', 'b:1']);
+      assert.deepEqual(names(largest(processQuery(), order)), ['c:9', 'a:2', 'a:10', 'b:1']);
   });
 
   it('orders equal groups by host and name, whatever order they come in', () => {
