@@ -1,6 +1,6 @@
 import type { HostUsage } from '../protocol/row.ts';
 import { account, type Ledger, openLedger } from './accounting.ts';
-import { attribute, type Carry, type EndedChildren, NO_CARRY, type Usage } from './attribution/attribute.ts';
+import { attribute, type Carry, type EndedChildren, lastRows, NO_CARRY, type Usage } from './attribution/attribute.ts';
 import type { Exits, ExitWindow } from './attribution/exits.ts';
 import { Zombies } from './attribution/zombies.ts';
 import { accountNetwork, type NetworkUsage } from './network/accounting.ts';
@@ -89,7 +89,8 @@ export class Sampler {
     }
     const attributed = attribute(previous, current, this.#carry, exits);
     this.#carry = attributed.carry;
-    const processes = withEnded(current.processes, [...attributed.ended, ...endedMovers(previous, current, reading)]);
+    const movers = lastRows(reading?.processes.keys() ?? [], previous, current);
+    const processes = withEnded(current.processes, [...attributed.ended, ...movers]);
     const ownerOf = ownersAmong(processes, exits);
     const moved = accountNetwork(previous.host, current.host, reading, ownerOf);
     const ledger = this.#ledger ?? openLedger(previous);
@@ -154,16 +155,6 @@ function parentsOf(window: ExitWindow | undefined): Map<number, number> {
     parents.set(log.pids[row] ?? 0, log.ppids[row] ?? 0);
   }
   return parents;
-}
-
-/** Processes of the snapshot before that moved something and are gone: they get a last row. */
-function endedMovers(previous: Snapshot, current: Snapshot, reading: NetworkReading | undefined): ProcessCounters[] {
-  const ended: ProcessCounters[] = [];
-  for (const pid of reading?.processes.keys() ?? []) {
-    const last = current.processes.has(pid) ? undefined : previous.processes.get(pid);
-    if (last !== undefined) ended.push({ ...last, state: 'X', rssPages: 0 });
-  }
-  return ended;
 }
 
 function ownedEndpoints(

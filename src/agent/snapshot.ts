@@ -175,3 +175,16 @@ function closeFiles(tracked: Tracked): void {
   tracked.stat.close();
   tracked.io.close();
 }
+
+/** Whether this very process, not another with its pid, is among them. */
+export function isAlive(
+  process: Pick<ProcessCounters, 'pid' | 'startTicks'>,
+  processes: ReadonlyMap<number, ProcessCounters>,
+): boolean {
+  return processes.get(process.pid)?.startTicks === process.startTicks;
+}
+
+/** kthreadd, or a child of it: a process without memory or files of its own. */
+export function isKernelThread({ pid, ppid }: ProcessCounters): boolean {
+  return pid === 2 || ppid === 2;
+}

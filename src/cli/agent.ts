@@ -1,15 +1,14 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Option } from 'commander';
 import { Agent } from '../agent/agent.ts';
 import { openKernelAccess } from '../agent/kernel-access.ts';
-import { NETWORK_CHOICES, type NetworkChoice } from '../agent/network/source.ts';
+import type { NetworkChoice } from '../agent/network/source.ts';
 import { openSources } from '../agent/sources.ts';
 import { acquireLock } from '../lock.ts';
 import { createLogger } from '../logger.ts';
 import { Problem } from '../problem.ts';
 import { tokenFile } from '../server/auth.ts';
-import { configure, readToken, serverAddress, serverUrl, subCommand } from './options.ts';
+import { configure, netOption, readToken, serverAddress, serverUrl, subCommand } from './options.ts';
 import { tellReady, untilToldToStop } from './stop.ts';
 import { VERSION } from './version.ts';
 
@@ -31,11 +30,7 @@ export async function run(args: readonly string[]): Promise<void> {
     )
     .option('--host <name>', 'what this machine is called', hostname())
     .option('--token-file <file>', "file with the agents' token (default: agent.token in the data folder)")
-    .addOption(
-      new Option('--net <source>', "where figures of processes' network come from")
-        .choices(NETWORK_CHOICES)
-        .default('auto'),
-    )
+    .addOption(netOption())
     .parse([...args], { from: 'user' })
     .opts<AgentOptions>();
   const config = configure(options);

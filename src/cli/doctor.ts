@@ -8,7 +8,7 @@ import { openSources } from '../agent/sources.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { Problem } from '../problem.ts';
 import { formatJson } from './json.ts';
-import { subCommand } from './options.ts';
+import { serverAddress, subCommand } from './options.ts';
 import { type Column, formatTable, outputWidth } from './table.ts';
 
 interface DoctorOptions {
@@ -90,8 +90,7 @@ function dataFolder({ dataDir }: Config): Finding {
 
 async function server({ listen }: Config): Promise<Finding> {
   const check = 'server';
-  const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
-  const url = `http://${host}:${listen.port}/healthz`;
+  const url = `${serverAddress(listen).replace('ws:', 'http:')}/healthz`;
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(SERVER_TIMEOUT_MS) });
     if (answer.ok) return { check, state: 'ok', found: `answers at ${listen.host}:${listen.port}` };

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { NETWORK_CHOICES } from '../agent/network/source.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { Problem } from '../problem.ts';
 import { tokenFile } from '../server/auth.ts';
@@ -40,6 +41,13 @@ export function viewerCommand(name: string, description: string): Command {
   return subCommand(name, description)
     .option('--server <url>', 'server to ask, ws://HOST:PORT (default: the one of the configuration)', serverUrl)
     .option('--token-file <file>', "file with the viewers' token (default: viewer.token in the data folder)");
+}
+
+/** The choice of a rung of the network ladder, of an agent and of who starts one. */
+export function netOption(): Option {
+  return new Option('--net <source>', "where figures of processes' network come from")
+    .choices(NETWORK_CHOICES)
+    .default('auto');
 }
 
 /** Where a viewer's command connects, and as whom. @throws Problem when there is no token. */

@@ -1,13 +1,12 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Option } from 'commander';
-import { NETWORK_CHOICES, type NetworkChoice } from '../agent/network/source.ts';
+import type { NetworkChoice } from '../agent/network/source.ts';
 import { Client } from '../client/client.ts';
 import { Problem } from '../problem.ts';
 import { ensureTokens } from '../server/auth.ts';
 import { Child } from './child.ts';
-import { configure, serverAddress, subCommand } from './options.ts';
+import { configure, netOption, serverAddress, subCommand } from './options.ts';
 import { untilToldToStop } from './stop.ts';
 
 interface StartOptions {
@@ -31,11 +30,7 @@ export async function run(args: readonly string[]): Promise<void> {
     'Server, store, agent and terminal UI on this machine; q or Ctrl-C ends all of it.',
   )
     .option('--no-tui', 'run on without the terminal UI, and log')
-    .addOption(
-      new Option('--net <source>', "where figures of processes' network come from")
-        .choices(NETWORK_CHOICES)
-        .default('auto'),
-    )
+    .addOption(netOption())
     .parse([...args], { from: 'user' })
     .opts<StartOptions>();
   const config = configure(options);

@@ -126,7 +126,7 @@ function settleOne(
     let missing = owed(account, resource) - account.credit[resource];
     if (missing <= 0) {
       const postponed = Math.min(-missing, account.pending[resource]);
-      if (postponed > 0) entry(settled.postponed, pid, none)[resource] = postponed;
+      if (postponed > 0) settled.postponed.getOrInsertComputed(pid, none)[resource] = postponed;
       charge(usage, pid, resource, -missing - postponed);
       continue;
     }
@@ -136,8 +136,8 @@ function settleOne(
     const keptChildren = Math.min(missing - keptOrphans, children[resource]);
     // The reaper may have been given what is missing here: which of the two it was shows in the next window.
     if (isExact && reaper !== undefined) reaper.pending[resource] += keptOrphans;
-    if (keptOrphans > 0) entry(settled.debits, pid, noDebits).orphans[resource] = keptOrphans;
-    if (keptChildren > 0) entry(settled.debits, pid, noDebits).children[resource] = keptChildren;
+    if (keptOrphans > 0) settled.debits.getOrInsertComputed(pid, noDebits).orphans[resource] = keptOrphans;
+    if (keptChildren > 0) settled.debits.getOrInsertComputed(pid, noDebits).children[resource] = keptChildren;
     if (!isExact || resource !== 'cpuTicks') continue;
     const rounding = Math.min(missing - keptOrphans - keptChildren, ROUNDING_TICKS);
     if (rounding > 0) settled.roundingTicks.set(pid, rounding);
@@ -183,13 +183,4 @@ function take(reaper: Account, resource: keyof Usage, debit: number, reserved: n
 
 function noDebits(): Debits {
   return { children: none(), orphans: none() };
-}
-
-function entry<Value>(map: Map<number, Value>, pid: number, empty: () => Value): Value {
-  let value = map.get(pid);
-  if (value === undefined) {
-    value = empty();
-    map.set(pid, value);
-  }
-  return value;
 }

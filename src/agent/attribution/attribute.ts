@@ -151,7 +151,7 @@ export function attribute(previous: Snapshot, current: Snapshot, carry: Carry, e
   const { debits, ...waiting } = accounts.settle(usage, reapers, told && ignoring, tree);
   return {
     usage,
-    ended: lastRows(usage, previous, current),
+    ended: lastRows(usage.keys(), previous, current),
     endedChildren,
     carry: { debits, reapers, ...(told !== undefined && { exact: { ...told.carry, untold, ...waiting } }) },
   };
@@ -167,9 +167,10 @@ function rowOf(dead: ProcessCounters, tree: Tree, current: Snapshot): number {
   return current.processes.has(dead.pid) ? tree.liveHeir(tree.parentOf(dead)) : dead.pid;
 }
 
-function lastRows(usage: ReadonlyMap<number, Usage>, previous: Snapshot, current: Snapshot): ProcessCounters[] {
+/** Of those that are gone: their last counters, in state X and without memory. */
+export function lastRows(pids: Iterable<number>, previous: Snapshot, current: Snapshot): ProcessCounters[] {
   const rows: ProcessCounters[] = [];
-  for (const pid of usage.keys()) {
+  for (const pid of pids) {
     const dead = current.processes.has(pid) ? undefined : previous.processes.get(pid);
     if (dead !== undefined) rows.push({ ...dead, state: 'X', rssPages: 0 });
   }

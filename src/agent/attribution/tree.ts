@@ -1,4 +1,4 @@
-import type { ProcessCounters } from '../snapshot.ts';
+import { isAlive, type ProcessCounters } from '../snapshot.ts';
 
 type Processes = ReadonlyMap<number, ProcessCounters>;
 
@@ -25,7 +25,7 @@ export class Tree {
   }
 
   isAlive(process: ProcessCounters): boolean {
-    return this.#current.get(process.pid)?.startTicks === process.startTicks;
+    return isAlive(process, this.#current);
   }
 
   /** Of a process that is gone. */

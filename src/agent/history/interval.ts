@@ -6,7 +6,7 @@ import { figure, isKnown } from '../figures.ts';
 import type { Identities } from '../identity/identity.ts';
 import { roundFigure } from '../rounding.ts';
 import type { Sample } from '../sampler.ts';
-import type { ProcessCounters } from '../snapshot.ts';
+import { isAlive, type ProcessCounters } from '../snapshot.ts';
 import { HostMeans } from './host-means.ts';
 
 /** Processes an interval keeps account of; a host with more active ones in half a minute loses the newest of them. */
@@ -172,7 +172,7 @@ export class IntervalBuilder {
   /** Of a process that still lives the newest, as ports may have opened since; else what was read in time. */
   #identityOf(account: Account): Identity {
     const { process } = account;
-    const alive = this.#latest?.snapshot.processes.get(process.pid)?.startTicks === process.startTicks;
+    const alive = this.#latest !== undefined && isAlive(process, this.#latest.snapshot.processes);
     if (alive) return { ...this.#identities.of(process) };
     return account.identity === undefined ? this.#identities.ofVanished(process) : { ...account.identity };
   }

@@ -2,12 +2,13 @@ import { KernelError } from '../../kernel/libc.ts';
 import { KernelText } from '../../procfs/kernel-file.ts';
 import { type ListeningSocket, readListening } from '../../procfs/net-tcp.ts';
 import { readNetNamespace, readSocketInodes } from '../../procfs/pid-fd.ts';
-import type { ProcessCounters } from '../snapshot.ts';
+import { isAlive, isKernelThread, type ProcessCounters } from '../snapshot.ts';
 import { threadCpuMs } from '../thread-cpu.ts';
 
 /**
  * In /proc even a table with few listening sockets costs milliseconds, because the kernel walks its whole hash of
- * connections to find where listening ends, and so does the search for who holds a new one. So it is read this seldom, and never for more than this share of one core.
+ * connections to find where listening ends, and so does the search for who holds a new one. So it is read this seldom,
+ * and never for more than this share of one core.
  */
 const REFRESH_MS = 5_000;
 const MAX_SHARE = 1 / 500;
@@ -63,7 +64,7 @@ export class Listeners {
   #budgetMs = REFRESH_MS * MAX_SHARE;
 
   constructor(procRoot: string, ownPid: number, options: ListenersOptions = {}) {
-    const { isFork = () => true, dump, nowMs = monotonicMs, cpuMs = threadCpuMs } = options;
+    const { isFork = () => true, dump, nowMs = () => performance.now(), cpuMs = threadCpuMs } = options;
     this.#procRoot = procRoot;
     this.#isFork = isFork;
     this.#dump = dump;
@@ -110,7 +111,7 @@ export class Listeners {
           wanted = true;
           continue;
         }
-        known.holders = known.holders.filter((holder) => processes.get(holder.pid)?.startTicks === holder.startTicks);
+        known.holders = known.holders.filter((holder) => isAlive(holder, processes));
         if (known.holders.length === 0 && known.retryAt <= this.#refreshes) wanted = true;
       }
     }
@@ -160,7 +161,7 @@ export class Listeners {
 
   #findHolders(processes: ReadonlyMap<number, ProcessCounters>): void {
     for (const process of processes.values()) {
-      if (process.ppid === 2 || process.pid === 2) continue;
+      if (isKernelThread(process)) continue;
       for (const inode of readSocketInodes(this.#procRoot, process.pid)) {
         const listener = this.#listeners.get(inode);
         if (listener?.holders.every(({ pid }) => pid !== process.pid)) listener.holders.push(process);
@@ -212,10 +213,6 @@ export class Listeners {
     const leaders = owners.map((owner) => leaderOf(owner, processes, this.#isFork));
     return leaders.every(({ pid }) => pid === leaders[0]?.pid) ? leaders[0] : undefined;
   }
-}
-
-function monotonicMs(): number {
-  return performance.now();
 }
 
 /**

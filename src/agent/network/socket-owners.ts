@@ -1,5 +1,5 @@
 import { listDescriptors, readSocketInode } from '../../procfs/pid-fd.ts';
-import type { ProcessCounters } from '../snapshot.ts';
+import { isAlive, isKernelThread, type ProcessCounters } from '../snapshot.ts';
 import { threadCpuMs } from '../thread-cpu.ts';
 
 type Processes = ReadonlyMap<number, ProcessCounters>;
@@ -214,13 +214,4 @@ export class SocketOwners {
       this.#wanted.delete(socket);
     }
   }
-}
-
-/** Whether this very process, not another with its pid, is among them. */
-export function isAlive(process: ProcessCounters, processes: Processes): boolean {
-  return processes.get(process.pid)?.startTicks === process.startTicks;
-}
-
-function isKernelThread({ pid, ppid }: ProcessCounters): boolean {
-  return pid === 2 || ppid === 2;
 }

@@ -1,8 +1,8 @@
 import type { Libc } from '../../kernel/libc.ts';
 import type { TcpSocket } from '../../kernel/sock-diag.ts';
 import { Listeners } from '../identity/listeners.ts';
-import type { ProcessCounters } from '../snapshot.ts';
-import { isAlive, OwnedSocket, SocketOwners } from './socket-owners.ts';
+import { isAlive, type ProcessCounters } from '../snapshot.ts';
+import { OwnedSocket, SocketOwners } from './socket-owners.ts';
 import { type EndpointBytes, type NetworkBytes, type NetworkReading, type NetworkSource, noBytes } from './source.ts';
 import { SsTable } from './ss.ts';
 import { SockDiagTable, type TcpTable } from './tcp-table.ts';

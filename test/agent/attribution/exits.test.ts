@@ -111,14 +111,18 @@ class FakeTaskEnds {
   }
 }
 
+function setUpWithEnds() {
+  const tasks = new FakeTaskExits();
+  const ends = new FakeTaskEnds();
+  return { tasks, ends, exits: new Exits(tasks, ends) };
+}
+
 function cpuTicks({ exits }: ExitWindow): number[] {
   return [...exits.cpuTicks.subarray(0, exits.length)];
 }
 
 test('what a process used on its way out counts, where its end tells of it in time', () => {
-  const tasks = new FakeTaskExits();
-  const ends = new FakeTaskEnds();
-  const exits = new Exits(tasks, ends);
+  const { tasks, ends, exits } = setUpWithEnds();
   tasks.tell({ tgid: 7, cpuTicks: 1 }, { tgid: 8, cpuTicks: 2 }, { tgid: 9, cpuTicks: 3 });
   exits.beginScan();
   ends.told = [
@@ -134,9 +138,7 @@ test('what a process used on its way out counts, where its end tells of it in ti
 });
 
 test('an exit that comes once more keeps what its end told', () => {
-  const tasks = new FakeTaskExits();
-  const ends = new FakeTaskEnds();
-  const exits = new Exits(tasks, ends);
+  const { tasks, ends, exits } = setUpWithEnds();
   exits.beginScan();
   tasks.tell({ tgid: 7, cpuTicks: 1 });
   ends.told = [[7, 1.5, 1]];
@@ -146,9 +148,7 @@ test('an exit that comes once more keeps what its end told', () => {
 });
 
 test('ends of several tasks, of less than was told, or of another process change nothing', () => {
-  const tasks = new FakeTaskExits();
-  const ends = new FakeTaskEnds();
-  const exits = new Exits(tasks, ends);
+  const { tasks, ends, exits } = setUpWithEnds();
   tasks.tell({ tgid: 7, cpuTicks: 1 }, { tgid: 8, cpuTicks: 2 }, { tgid: 9, cpuTicks: 3 });
   exits.beginScan();
   ends.told = [
@@ -160,9 +160,7 @@ test('ends of several tasks, of less than was told, or of another process change
 });
 
 test('goes on without ends when they fail, and closes them once', () => {
-  const tasks = new FakeTaskExits();
-  const ends = new FakeTaskEnds();
-  const exits = new Exits(tasks, ends);
+  const { tasks, ends, exits } = setUpWithEnds();
   ends.failure = new KernelError('bpf', -1);
   tasks.tell({ tgid: 7, cpuTicks: 1 });
   exits.beginScan();
