@@ -116,6 +116,34 @@ export function label(name: string): Line {
   return { label: name };
 }
 
+/**
+ * r0: the map's entry of a key, made of zeros when it is new; a full map is jumped from. The key stands at its place of the
+ * stack; at that of the value, as many bytes are written.
+ * @param name for the labels, which no two of a program may share.
+ */
+export function mapEntry(
+  name: string,
+  { mapFd, key, value, valueBytes }: { mapFd: number; key: number; value: number; valueBytes: number },
+  whenFull: string,
+): Line[] {
+  const lookup = [mapPointer('r1', mapFd), compute('r2', '=', 'r10'), compute('r2', '+', key), call('map_lookup_elem')];
+  return [
+    ...lookup,
+    jumpIf('r0', '!=', 0, `${name} found`),
+    ...Array.from({ length: valueBytes / 8 }, (_, index) => store('u64', 'r10', value + index * 8, 0)),
+    mapPointer('r1', mapFd),
+    compute('r2', '=', 'r10'),
+    compute('r2', '+', key),
+    compute('r3', '=', 'r10'),
+    compute('r3', '+', value),
+    compute('r4', '=', 1),
+    call('map_update_elem'),
+    ...lookup,
+    jumpIf('r0', '==', 0, whenFull),
+    label(`${name} found`),
+  ];
+}
+
 /** Machine code of a program. @throws RangeError when a jump has no label to go to. */
 export function assemble(lines: readonly Line[]): Buffer {
   const slots: Slot[] = [];

@@ -12,6 +12,7 @@ import {
   type SocketProgramOptions,
   socketProgram,
 } from './socket-program.ts';
+import { asWords, u64At } from './words.ts';
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -128,8 +129,8 @@ class EndpointEntry implements CountedBytes {
 
   constructor({ keys, values }: BpfMap) {
     this.#keys = keys;
-    this.#keyWords = words(keys);
-    this.#valueWords = words(values);
+    this.#keyWords = asWords(keys);
+    this.#valueWords = asWords(values);
   }
 
   pointAt(index: number): this {
@@ -151,11 +152,11 @@ class EndpointEntry implements CountedBytes {
   }
 
   get outBytes(): number {
-    return count(this.#valueWords, this.#value + DIRECTION_OFFSETS.out / 4);
+    return u64At(this.#valueWords, this.#value + DIRECTION_OFFSETS.out / 4);
   }
 
   get inBytes(): number {
-    return count(this.#valueWords, this.#value + DIRECTION_OFFSETS.in / 4);
+    return u64At(this.#valueWords, this.#value + DIRECTION_OFFSETS.in / 4);
   }
 
   endpoint(): EndpointBytes | undefined {
@@ -195,8 +196,8 @@ class RestEntry implements CountedBytes {
   scope: Scope = 'network';
 
   constructor({ keys, values }: BpfMap) {
-    this.#tgids = words(keys);
-    this.#values = words(values);
+    this.#tgids = asWords(keys);
+    this.#values = asWords(values);
   }
 
   pointAt(index: number, scope: Scope): this {
@@ -223,7 +224,7 @@ class RestEntry implements CountedBytes {
 
   #count(direction: Direction): number {
     const at = this.#index * REST_MAP.valueBytes + SCOPE_OFFSETS[this.scope] + DIRECTION_OFFSETS[direction];
-    return count(this.#values, at / 4);
+    return u64At(this.#values, at / 4);
   }
 }
 
@@ -240,15 +241,4 @@ function sendToOneself(libc: Libc, family: number, address: Buffer): boolean {
   } finally {
     libc.close(fd);
   }
-}
-
-/** A u64 that stays below 2^53, from its two halves. */
-function count(words: Uint32Array, at: number): number {
-  const high = words[at + 1];
-  return (words[at] ?? 0) + (high === 0 || high === undefined ? 0 : high * 2 ** 32);
-}
-
-/** The same memory in words of the machine, which is little-endian as every one that Node.js runs on. */
-function words(bytes: Buffer): Uint32Array {
-  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }

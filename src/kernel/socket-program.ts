@@ -11,7 +11,7 @@ import {
   type Line,
   label,
   load,
-  mapPointer,
+  mapEntry,
   store,
 } from './bpf-assembly.ts';
 
@@ -169,11 +169,11 @@ export function socketProgram(
     ...currentTgid(options.pidNamespace),
     store('u32', 'r10', key, 'r0'),
 
-    ...entry('endpoint', maps.endpoints, ENDPOINT_MAP.valueBytes, 'full'),
+    ...mapEntry('endpoint', { mapFd: maps.endpoints, key, value: zeros, valueBytes: ENDPOINT_MAP.valueBytes }, 'full'),
     atomicAdd('r0', slot, 'r7'),
     jump('done'),
     label('full'),
-    ...entry('rest', maps.rest, REST_MAP.valueBytes, 'done'),
+    ...mapEntry('rest', { mapFd: maps.rest, key, value: zeros, valueBytes: REST_MAP.valueBytes }, 'done'),
     compute('r0', '+', 'r8'),
     atomicAdd('r0', slot, 'r7'),
 
@@ -206,29 +206,5 @@ function currentTgid(namespace: PidNamespace | undefined): Line[] {
     call('get_ns_current_pid_tgid'),
     jumpIf('r0', '!=', 0, 'done'),
     load('u32', 'r0', 'r10', pidTgid + 4),
-  ];
-}
-
-function zeroed(bytes: number): Line[] {
-  return Array.from({ length: bytes / 8 }, (_, index) => store('u64', 'r10', zeros + index * 8, 0));
-}
-
-/** r0: the map's entry of the key, made of zeros when it is new; a full map is jumped from. */
-function entry(name: string, mapFd: number, valueBytes: number, whenFull: string): Line[] {
-  const lookup = [mapPointer('r1', mapFd), compute('r2', '=', 'r10'), compute('r2', '+', key), call('map_lookup_elem')];
-  return [
-    ...lookup,
-    jumpIf('r0', '!=', 0, `${name} found`),
-    ...zeroed(valueBytes),
-    mapPointer('r1', mapFd),
-    compute('r2', '=', 'r10'),
-    compute('r2', '+', key),
-    compute('r3', '=', 'r10'),
-    compute('r3', '+', zeros),
-    compute('r4', '=', 1),
-    call('map_update_elem'),
-    ...lookup,
-    jumpIf('r0', '==', 0, whenFull),
-    label(`${name} found`),
   ];
 }

@@ -1,26 +1,16 @@
 import { attachRawTracepoint, BpfMap } from './bpf.ts';
-import {
-  assemble,
-  atomicAdd,
-  call,
-  compute,
-  exit,
-  jump,
-  jumpIf,
-  label,
-  load,
-  mapPointer,
-  store,
-} from './bpf-assembly.ts';
+import { assemble, atomicAdd, call, compute, exit, label, load, mapEntry } from './bpf-assembly.ts';
 import { memberOffsets } from './btf.ts';
 import type { Libc } from './libc.ts';
+import { asWords, u64At } from './words.ts';
 
 /** Key: tgid u32. Value: u64 each, ns of CPU time of its tasks that are over, and how many they are. */
 const MAP = { keyBytes: 4, valueBytes: 16, maxEntries: 32_768 } as const;
 
 /** Places on the program's stack. */
-const value = -16;
-const key = -24;
+const runtime = -8;
+const key = -16;
+const zeros = -32;
 
 /**
  * What tasks had used when the kernel forgot them, after somebody reaped them: all of it, also the release of their memory
@@ -52,9 +42,8 @@ export class TaskEnds {
       this.#map.close();
       throw error;
     }
-    const { keys, values } = this.#map;
-    this.#tgids = new Uint32Array(keys.buffer, keys.byteOffset, keys.length / 4);
-    this.#words = new Uint32Array(values.buffer, values.byteOffset, values.length / 4);
+    this.#tgids = asWords(this.#map.keys);
+    this.#words = asWords(this.#map.values);
   }
 
   /** Takes out what ended since the last time: of each process its tasks' CPU time in ns. @throws KernelError */
@@ -63,8 +52,7 @@ export class TaskEnds {
     const words = this.#words;
     for (let index = 0; index < count; index += 1) {
       const at = index * 4;
-      const cpuNs = (words[at] as number) + (words[at + 1] as number) * 2 ** 32;
-      visit(this.#tgids[index] as number, cpuNs, words[at + 2] as number);
+      visit(this.#tgids[index] as number, u64At(words, at), words[at + 2] as number);
     }
   }
 
@@ -86,24 +74,10 @@ function program(mapFd: number, places: { tgid: number; runtime: number }): Buff
   ];
   return assemble([
     load('u64', 'r6', 'r1', 0),
-    ...read(value, 8, places.runtime),
+    ...read(runtime, 8, places.runtime),
     ...read(key, 4, places.tgid),
-    mapPointer('r1', mapFd),
-    compute('r2', '=', 'r10'),
-    compute('r2', '+', key),
-    call('map_lookup_elem'),
-    jumpIf('r0', '!=', 0, 'found'),
-    store('u64', 'r10', value + 8, 1),
-    mapPointer('r1', mapFd),
-    compute('r2', '=', 'r10'),
-    compute('r2', '+', key),
-    compute('r3', '=', 'r10'),
-    compute('r3', '+', value),
-    compute('r4', '=', 1),
-    call('map_update_elem'),
-    jump('done'),
-    label('found'),
-    load('u64', 'r1', 'r10', value),
+    ...mapEntry('process', { mapFd, key, value: zeros, valueBytes: MAP.valueBytes }, 'done'),
+    load('u64', 'r1', 'r10', runtime),
     atomicAdd('r0', 0, 'r1'),
     compute('r1', '=', 1),
     atomicAdd('r0', 8, 'r1'),

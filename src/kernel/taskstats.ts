@@ -8,6 +8,7 @@ import {
   netlinkMessage,
   refuseError,
 } from './netlink.ts';
+import { asWords, u64At } from './words.ts';
 
 const NETLINK_GENERIC = 16;
 const NLM_F_REQUEST = 1;
@@ -54,7 +55,6 @@ const TGETIME = 376 / 4;
 /** Of FLAG, version 12: this was the last task of its process. */
 const AGROUP = 0x20;
 const MIN_VERSION = 12;
-const HIGH_WORD = 2 ** 32;
 
 /**
  * The kernel counts about 1.3 KB for each event that waits, of a process with threads twice as much. So there is room
@@ -107,8 +107,7 @@ export class TaskExits {
    */
   constructor(libc: Libc, possibleCpus: string, ownPid = process.pid) {
     this.#socket = new NetlinkSocket(libc, NETLINK_GENERIC, { queueBytes: QUEUE_BYTES });
-    const { bytes } = this.#socket;
-    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    this.#words = asWords(this.#socket.bytes);
     try {
       this.#family = this.#resolveFamily();
       this.#prove(ownPid);
@@ -149,7 +148,7 @@ export class TaskExits {
         this.#readTask(at + 1);
         found = true;
       } else if (type === TASKSTATS_TYPE_AGGR_TGID) {
-        this.cpuNs = this.#count(this.#statsAt(at + 1) + CPU_RUN_VIRTUAL_TOTAL);
+        this.cpuNs = u64At(this.#words, this.#statsAt(at + 1) + CPU_RUN_VIRTUAL_TOTAL);
       }
       at += wordsOf(head);
     }
@@ -160,19 +159,19 @@ export class TaskExits {
     const words = this.#words;
     const stats = this.#statsAt(nested);
     this.tgid = words[stats + TGID] as number;
-    this.readBytes = this.#count(stats + READ_BYTES);
-    this.writeBytes = this.#count(stats + WRITE_BYTES) - this.#count(stats + CANCELLED_WRITE_BYTES);
+    this.readBytes = u64At(this.#words, stats + READ_BYTES);
+    this.writeBytes = u64At(this.#words, stats + WRITE_BYTES) - u64At(this.#words, stats + CANCELLED_WRITE_BYTES);
     this.isLast = ((words[stats + FLAG] as number) & AGROUP) !== 0;
     // Most threads end without having done I/O, and are of no interest then.
     if (!this.isLast && this.readBytes === 0 && this.writeBytes === 0) return;
-    this.livedMs = this.#count(stats + TGETIME) / 1_000;
+    this.livedMs = u64At(this.#words, stats + TGETIME) / 1_000;
     // The kernel takes the whole seconds of this task's life from the whole second it is now.
-    const exitedSec = this.#count(stats + BTIME64) + Math.floor(this.#count(stats + ETIME) / 1e6);
+    const exitedSec = u64At(this.#words, stats + BTIME64) + Math.floor(u64At(this.#words, stats + ETIME) / 1e6);
     this.startedAtMs = exitedSec * 1_000 + 500 - this.livedMs;
     if (!this.isLast) return;
     this.ppid = words[stats + PPID] as number;
     this.comm = this.#name(stats + COMM);
-    this.cpuNs = this.#count(stats + CPU_RUN_VIRTUAL_TOTAL);
+    this.cpuNs = u64At(this.#words, stats + CPU_RUN_VIRTUAL_TOTAL);
   }
 
   /** The kernel puts an empty attribute before a structure where that aligns it better. */
@@ -183,11 +182,6 @@ export class TaskExits {
       at += wordsOf(words[at] as number);
     }
     return at + 1;
-  }
-
-  /** A u64 that stays below 2^53. */
-  #count(at: number): number {
-    return (this.#words[at] as number) + (this.#words[at + 1] as number) * HIGH_WORD;
   }
 
   /** TASK_COMM_LEN is 16 bytes, the last of which is 0. */
@@ -242,7 +236,7 @@ export class TaskExits {
         `threads cannot be told from processes: version ${version}, ${MIN_VERSION} is needed (Linux 5.19)`,
       );
     }
-    if (this.#count(stats + CPU_RUN_VIRTUAL_TOTAL) === 0) throw protocolError('no account of CPU time is kept');
+    if (u64At(this.#words, stats + CPU_RUN_VIRTUAL_TOTAL) === 0) throw protocolError('no account of CPU time is kept');
   }
 
   #register(possibleCpus: string): void {
