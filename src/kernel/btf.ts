@@ -29,33 +29,33 @@ export function memberOffsets(
   const types = btf.readUInt32LE(4) + btf.readUInt32LE(8);
   const typesEnd = types + btf.readUInt32LE(12);
   const strings = btf.readUInt32LE(4) + btf.readUInt32LE(16);
-  const names = Object.entries(wanted).map(([name, members]) => ({
+  const structs = Object.entries(wanted).map(([name, members]) => ({
     name: Buffer.from(`${name}\0`),
-    text: name,
-    members,
+    members: members.map((member) => ({ path: `${name}.${member}`, name: Buffer.from(`${member}\0`) })),
   }));
   const isNamed = (at: number, name: Buffer): boolean => {
     const start = strings + btf.readUInt32LE(at);
     return btf.compare(name, 0, name.length, start, start + name.length) === 0;
+  };
+  const offsetOf = (name: Buffer, first: number, count: number): number | undefined => {
+    const members = Array.from({ length: count }, (_, index) => first + index * MEMBER_BYTES);
+    const member = members.find((at) => isNamed(at, name));
+    return member === undefined ? undefined : (btf.readUInt32LE(member + 8) & 0xffffff) / 8;
   };
   const found = new Map<string, number>();
   for (let at = types; at + HEAD_BYTES <= typesEnd; ) {
     const info = btf.readUInt32LE(at + 4);
     const kind = (info >>> 24) & 0x1f;
     const count = info & 0xffff;
-    const struct = kind === KIND_STRUCT ? names.find(({ name }) => isNamed(at, name)) : undefined;
-    for (const member of struct?.members ?? []) {
-      const name = Buffer.from(`${member}\0`);
-      for (let index = 0; index < count; index += 1) {
-        const place = at + HEAD_BYTES + index * MEMBER_BYTES;
-        if (isNamed(place, name)) found.set(`${struct?.text}.${member}`, (btf.readUInt32LE(place + 8) & 0xffffff) / 8);
-      }
+    const struct = kind === KIND_STRUCT ? structs.find(({ name }) => isNamed(at, name)) : undefined;
+    for (const { path, name } of struct?.members ?? []) {
+      const offset = offsetOf(name, at + HEAD_BYTES, count);
+      if (offset !== undefined) found.set(path, offset);
     }
     const [some, perMember] = KINDS[kind] ?? [0, 0];
     at += HEAD_BYTES + some + count * perMember;
   }
-  for (const { text, members } of names)
-    for (const member of members)
-      if (!found.has(`${text}.${member}`)) throw new RangeError(`this kernel has no ${text}.${member}`);
+  const missing = structs.flatMap(({ members }) => members).find(({ path }) => !found.has(path));
+  if (missing !== undefined) throw new RangeError(`this kernel has no ${missing.path}`);
   return found;
 }

@@ -1,11 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { HostRow } from '../../src/protocol/row.ts';
 import { cleanEnvironment, freePort, MAIN } from '../support/command.ts';
+import { part } from '../support/processes.ts';
 import type { Charge, Observer, Window } from './observer.ts';
 import { type Deviations, deviationsOf, type PsAnswer, type PsRow } from './sums.ts';
 
@@ -88,12 +89,9 @@ export class ProcmeshObserver extends EventEmitter<Events> implements Observer {
 
   /** Stops the agent while something is awaited, but not until the server takes it for lost. */
   async holdUp<Result>(awaited: Promise<Result>): Promise<Result> {
-    const server = this.#started.pid ?? 0;
-    const children = readFileSync(`/proc/${server}/task/${server}/children`, 'latin1').trim().split(' ');
-    const agent = children.find((pid) => readFileSync(`/proc/${pid}/comm`, 'latin1').trim() === 'procmesh-agent');
-    if (agent === undefined) throw new Error('procmesh start has no agent');
-    process.kill(Number(agent), 'SIGSTOP');
-    await Promise.race([awaited, delay(MAX_HOLD_UP_MS)]).finally(() => process.kill(Number(agent), 'SIGCONT'));
+    const agent = part(this.#started.pid ?? 0, 'agent');
+    process.kill(agent.pid, 'SIGSTOP');
+    await Promise.race([awaited, delay(MAX_HOLD_UP_MS)]).finally(() => process.kill(agent.pid, 'SIGCONT'));
     return awaited;
   }
 

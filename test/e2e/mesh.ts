@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -79,43 +79,4 @@ export async function openMesh(t: TestContext, settings: NodeJS.ProcessEnv = {})
 /** Waits for what no event tells; the test's own time limit bounds it. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await delay(20);
-}
-
-/** A process by its pid and start, which together never repeat; undefined when there is none. */
-function processKey(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const [state, , ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' ? undefined : `${pid} ${fields[17]}`;
-  } catch {
-    return undefined;
-  }
-}
-
-function parentOf(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-  } catch {
-    return 0;
-  }
-}
-
-/** Processes below this one, by what they were started with. */
-export function descendants(pid: number): { pid: number; key: string; args: string[] }[] {
-  const pids = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
-  const children = pids.filter((candidate) => parentOf(candidate) === pid);
-  return children.flatMap((child) => {
-    const key = processKey(child);
-    if (key === undefined) return [];
-    const args = readFileSync(`/proc/${child}/cmdline`, 'utf8').split('\0');
-    return [{ pid: child, key, args }, ...descendants(child)];
-  });
-}
-
-/** Whether the very process is still there. */
-export function isAlive({ pid, key }: { pid: number; key: string }): boolean {
-  return processKey(pid) === key;
 }

@@ -4,17 +4,10 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { assertFailed, launch } from '../support/command.ts';
+import { descendants, isAlive, part } from '../support/processes.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { hostsJson } from './contract.ts';
-import { descendants, isAlive, type Mesh, openMesh, until } from './mesh.ts';
-
-/** The one process below `procmesh start` that has this title. */
-function part(pid: number, name: 'server' | 'agent') {
-  const found = descendants(pid).filter(({ args }) => args[0] === `procmesh-${name}`);
-  const [one, ...others] = found;
-  assert.ok(one !== undefined && others.length === 0, `${name}: ${found.length} found`);
-  return one;
-}
+import { type Mesh, openMesh, until } from './mesh.ts';
 
 async function assertAnswers(mesh: Mesh): Promise<void> {
   const { stdout } = await mesh.run('hosts', '--json');
