@@ -62,6 +62,12 @@ export class DetailReader {
     };
   }
 
+  /** The little that is known without reading anything: the memory share, where the rotation came by. */
+  known(process: ProcessCounters): Details {
+    const pssBytes = this.#pss.of(process);
+    return { ...(pssBytes !== undefined && { pssBytes }) };
+  }
+
   #look(process: ProcessCounters, nowMs: number): Looked {
     for (const [pid, { atMs }] of this.#looked) if (nowMs - atMs > FORGET_MS) this.#looked.delete(pid);
     let looked = this.#looked.get(process.pid);

@@ -118,12 +118,14 @@ export class Watches {
     return { host: this.#host, ...this.#identities.of(process), ...figures(process, sample, this.#pageBytes) };
   }
 
-  /** Details are dear, so that only the first rows of an answer have them. */
+  /** Details are dear, so that only the first rows of an answer have them, and the others what is known already. */
   #detailed(query: Query, sample: Sample, rows: readonly ProcessRow[]): ProcessRow[] {
     if (!query.details) return [...rows];
     return rows.map((row, index) => {
-      const process = index < MAX_DETAILED_ROWS ? sample.processes.get(row.pid) : undefined;
-      return process === undefined ? row : { ...row, ...this.#details.of(process, sample) };
+      const process = sample.processes.get(row.pid);
+      if (process === undefined) return row;
+      const isFirst = index < MAX_DETAILED_ROWS;
+      return { ...row, ...(isFirst ? this.#details.of(process, sample) : this.#details.known(process)) };
     });
   }
 }

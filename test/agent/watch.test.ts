@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DetailReader } from '../../src/agent/details.ts';
+import { PssReader } from '../../src/agent/pss.ts';
 import type { Sample } from '../../src/agent/sampler.ts';
 import { Watches } from '../../src/agent/watch.ts';
 import { FilterError } from '../../src/protocol/filter.ts';
 import { type AgentRows, agentRowsSchema, type Watch } from '../../src/protocol/message.ts';
 import type { Query } from '../../src/protocol/query.ts';
+import type { ProcessRow } from '../../src/protocol/row.ts';
+import { FakeProc } from '../support/fake-proc.ts';
+import { scratchFolder } from '../support/scratch.ts';
 import { bareDetails, bareIdentities, sample } from './samples.ts';
 import { countersOf, type ProcessFields, snapshot, T0_MS } from './snapshots.ts';
 
@@ -64,6 +69,27 @@ test('reads details of the first rows alone, and only where they are asked for',
   const answers = evaluate({ 10: 20, 11: 70, 12: 30 });
   assert.deepEqual(answers.map(known), [[true, true, true, true], [true], Array(4).fill(false), Array(3).fill(false)]);
   for (const answer of answers) assert.deepEqual(agentRowsSchema.parse(answer), answer);
+});
+
+test('shows of further rows the memory share that was read in turn', (t) => {
+  const proc = new FakeProc(scratchFolder(t));
+  const pss = new PssReader(proc.procRoot, () => 0);
+  const identities = bareIdentities();
+  const watches = new Watches('db1', 4_096, { identities, details: new DetailReader(proc.procRoot, pss) });
+  const pids = [21, 22, 23, 24, 25, 26, 27];
+  const crowd = snapshot(1, Object.fromEntries(pids.map((pid) => [pid, { rssPages: pid === 26 ? 5_000 : 1 }])));
+  for (const pid of pids) proc.write(`${pid}/smaps_rollup`, 'Pss: 300 kB\n');
+  pss.takeTurn(crowd.processes, crowd.monotonicMs);
+  const taken = sample(crowd, Object.fromEntries(pids.map((pid) => [pid, { cpuTicks: 100 - pid }])));
+  identities.update(crowd);
+  const query = { view: 'processes', sort: 'cpu', limit: 10, details: true } as const;
+  watches.watch({ type: 'watch', id: 1, query, ttlMs: 100 }, 0);
+  const rows = watches.evaluate(taken, 0)[0]?.rows as ProcessRow[];
+  const known = [21, 22, 23, 24, 25, 26].map((pid) => [pid, 307_200]);
+  assert.deepEqual(
+    rows.map(({ pid, pssBytes }) => [pid, pssBytes]),
+    [...known, [27, undefined], [1, undefined]],
+  );
 });
 
 test('has a row for a process that ended within the window, for one sample', () => {
