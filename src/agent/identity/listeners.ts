@@ -3,6 +3,7 @@ import { KernelText } from '../../procfs/kernel-file.ts';
 import { type ListeningSocket, readListening } from '../../procfs/net-tcp.ts';
 import { readNetNamespace, readSocketInodes } from '../../procfs/pid-fd.ts';
 import { isAlive, isKernelThread, type ProcessCounters } from '../snapshot.ts';
+import { Sought } from '../sought.ts';
 import { threadCpuMs } from '../thread-cpu.ts';
 
 /**
@@ -15,18 +16,19 @@ const MAX_SHARE = 1 / 500;
 /** And this seldom while somebody meets a server that is not known. */
 const URGENT_REFRESH_MS = 500;
 
-/** A socket whose holder cannot be found is looked for again after this many refreshes, then twice as many, and so on. */
-const FIRST_RETRY = 2;
-const LAST_RETRY = 512;
-
-interface Listener {
-  port: number;
+/** A listening socket whose holders are looked for, a round with each refresh. */
+class Listener extends Sought {
+  readonly port: number;
   /** In this process's own network namespace. */
-  isOwn: boolean;
+  readonly isOwn: boolean;
   /** Processes that hold it open; empty while not found. */
-  holders: ProcessCounters[];
-  retryAt: number;
-  retryAfter: number;
+  holders: ProcessCounters[] = [];
+
+  constructor(port: number, isOwn: boolean) {
+    super();
+    this.port = port;
+    this.isOwn = isOwn;
+  }
 }
 
 export interface ListenersOptions {
@@ -101,18 +103,12 @@ export class Listeners {
         open.add(inode);
         const known = this.#listeners.get(inode);
         if (known === undefined) {
-          this.#listeners.set(inode, {
-            port,
-            isOwn: index === 0,
-            holders: [],
-            retryAt: 0,
-            retryAfter: FIRST_RETRY,
-          });
+          this.#listeners.set(inode, new Listener(port, index === 0));
           wanted = true;
           continue;
         }
         known.holders = known.holders.filter((holder) => isAlive(holder, processes));
-        if (known.holders.length === 0 && known.retryAt <= this.#refreshes) wanted = true;
+        if (known.holders.length === 0 && known.isDue(this.#refreshes)) wanted = true;
       }
     }
     for (const inode of this.#listeners.keys()) if (!open.has(inode)) this.#listeners.delete(inode);
@@ -168,9 +164,7 @@ export class Listeners {
       }
     }
     for (const listener of this.#listeners.values()) {
-      if (listener.holders.length > 0 || listener.retryAt > this.#refreshes) continue;
-      listener.retryAt = this.#refreshes + listener.retryAfter;
-      listener.retryAfter = Math.min(LAST_RETRY, listener.retryAfter * 2);
+      if (listener.holders.length === 0 && listener.isDue(this.#refreshes)) listener.wasMissed(this.#refreshes);
     }
   }
 

@@ -1,5 +1,6 @@
 import { listDescriptors, readSocketInode } from '../../procfs/pid-fd.ts';
 import { isAlive, isKernelThread, type ProcessCounters } from '../snapshot.ts';
+import { Sought } from '../sought.ts';
 import { threadCpuMs } from '../thread-cpu.ts';
 
 type Processes = ReadonlyMap<number, ProcessCounters>;
@@ -8,12 +9,9 @@ type Processes = ReadonlyMap<number, ProcessCounters>;
 const SEARCH_MS = 5;
 /** The clock is looked at after so many descriptors of one process. */
 const CLOCK_EVERY = 32;
-/** As in ../identity/listeners.ts, counted in searches. */
-const FIRST_RETRY = 2;
-const LAST_RETRY = 512;
 
 /** A socket whose holder is asked for. */
-export class OwnedSocket {
+export class OwnedSocket extends Sought {
   /** 0 while no process holds it. */
   inode = 0;
   /** Who held it when it was found; may have ended since. */
@@ -22,10 +20,8 @@ export class OwnedSocket {
   fd = '';
   /** The holder still had it at a later look. */
   isConfirmed = false;
-  /** Counts of searches. */
+  /** Count of searches. */
   wantedAt = 0;
-  retryAt = 0;
-  retryAfter = FIRST_RETRY;
 }
 
 /**
@@ -96,7 +92,7 @@ export class SocketOwners {
       socket.holder = undefined;
     }
     const next = this.#searches + 1;
-    if (socket.retryAt > next || this.#wanted.has(socket)) return;
+    if (!socket.isDue(next) || this.#wanted.has(socket)) return;
     socket.wantedAt = next;
     this.#wanted.add(socket);
     if (listener !== undefined) this.#listeners.add(listener.pid);
@@ -199,8 +195,7 @@ export class SocketOwners {
     socket.holder = holder;
     socket.fd = fd;
     socket.isConfirmed = false;
-    socket.retryAt = 0;
-    socket.retryAfter = FIRST_RETRY;
+    socket.wasFound();
     this.#holders.add(holder.pid);
     this.#wanted.delete(socket);
   }
@@ -209,8 +204,7 @@ export class SocketOwners {
   #giveUp(): void {
     for (const socket of this.#wanted) {
       if (socket.wantedAt > this.#roundStartedAt) continue;
-      socket.retryAt = this.#searches + socket.retryAfter;
-      socket.retryAfter = Math.min(LAST_RETRY, socket.retryAfter * 2);
+      socket.wasMissed(this.#searches);
       this.#wanted.delete(socket);
     }
   }
