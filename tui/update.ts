@@ -54,6 +54,7 @@ function answered(model: Model, to: 'hosts' | 'processes', answer: Answer): Mode
   const isFirst = to === 'hosts' ? model.hosts === undefined : model.awaiting;
   if (model.paused && !isFirst) return model;
   if (answer.type === 'error') return refused(model, to, answer.message);
+  if (answer.type === 'series' || answer.type === 'blame') return model;
   const heard = { ...model, refusal: model.refusal?.to === to ? undefined : model.refusal };
   const dated = { at: answer.at, receivedAtMs: model.nowMs };
   if (answer.type === 'hosts') {

@@ -7,8 +7,11 @@ import { type ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect
 
 export type { ConnectionStatus } from '../protocol/reconnect.ts';
 
-/** What a subscription delivers: rows or hosts whenever they change, or an error when the query cannot be answered. */
-export type Answer = Extract<ServerToViewer, { type: 'rows' | 'hosts' | 'error' }>;
+/**
+ * What a subscription delivers: rows or hosts whenever they change, one answer of any type about the past, or an error
+ * when the query cannot be answered.
+ */
+export type Answer = Exclude<ServerToViewer, { type: 'event' }>;
 export type ViewerEvent = Extract<ServerToViewer, { type: 'event' }>;
 
 export interface Subscription {

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { blameSchema } from './blame.ts';
 import { intervalSchema } from './interval.ts';
 import { querySchema } from './query.ts';
 import {
@@ -12,6 +13,7 @@ import {
   networkSchema,
   processRowSchema,
 } from './row.ts';
+import { seriesSchema } from './series.ts';
 
 /** WebSocket subprotocol; both ends insist on it. */
 export const SUBPROTOCOL = 'procmesh.v1';
@@ -94,6 +96,8 @@ export const watchSchema = z.object({
 export const unwatchSchema = z.object({ type: z.literal('unwatch'), id });
 /** The interval is in the store for good; the agent may forget it. */
 export const ackSchema = z.object({ type: z.literal('ack'), endMs: timeMs });
+/** The interval was not taken, as too many wait for the store: the agent keeps all it has for so long and tries again. */
+export const deferSchema = z.object({ type: z.literal('defer'), endMs: timeMs, afterMs: z.int().check(z.minimum(1)) });
 
 export const subscribeSchema = z.object({ type: z.literal('subscribe'), id, query: querySchema });
 export const unsubscribeSchema = z.object({ type: z.literal('unsubscribe'), id });
@@ -108,6 +112,8 @@ export const viewerRowsSchema = z.object({
   type: z.literal('rows'),
   id,
   at: z.string(),
+  /** Of the past: where the first interval of the answer begins. */
+  from: z.optional(z.string()),
   rows,
   /** Hosts the rows come from, with the figures they add up to. */
   totals: z.array(hostTotalSchema),
@@ -117,8 +123,12 @@ export const viewerHostsSchema = z.object({
   type: z.literal('hosts'),
   id,
   at: z.string(),
+  /** Of the past: where the first interval of the answer begins. */
+  from: z.optional(z.string()),
   rows: z.array(hostRowSchema),
 });
+export const viewerSeriesSchema = z.object({ type: z.literal('series'), id, ...seriesSchema.shape });
+export const viewerBlameSchema = z.object({ type: z.literal('blame'), id, ...blameSchema.shape });
 export const eventSchema = z.object({
   type: z.literal('event'),
   at: z.string(),
@@ -144,11 +154,14 @@ export const serverToAgentSchema = z.discriminatedUnion('type', [
   watchSchema,
   unwatchSchema,
   ackSchema,
+  deferSchema,
 ]);
 export const viewerToServerSchema = z.discriminatedUnion('type', [subscribeSchema, unsubscribeSchema]);
 export const serverToViewerSchema = z.discriminatedUnion('type', [
   viewerRowsSchema,
   viewerHostsSchema,
+  viewerSeriesSchema,
+  viewerBlameSchema,
   eventSchema,
   errorSchema,
 ]);

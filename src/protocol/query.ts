@@ -8,18 +8,24 @@ export type Grouping = (typeof GROUPINGS)[number];
 export const DEFAULT_LIMIT = 20;
 export const MAX_LIMIT = 10_000;
 
+/** The newest points that a series holds. */
+export const MAX_POINTS = 2_000;
+
 /**
  * One question, for now and for then: without `at` it is answered from live state and kept up to date,
  * with `at` from the store. `ps`, `top` and `blame` are faces of it.
  */
 export const querySchema = z.object({
-  view: z.enum(['hosts', 'processes']),
+  /** `series`: the intervals of one host one by one. `blame`: who used up one host. Both are of the past. */
+  view: z.enum(['hosts', 'processes', 'series', 'blame']),
   /** Only this host. */
   host: z.optional(z.string().check(z.minLength(1), z.maxLength(255))),
+  /** Of a `series`: the figures of this process beside those of its host. */
+  process: z.optional(z.object({ pid: z.int().check(z.minimum(1)), startedAt: z.iso.datetime() })),
   /** Lucene-like, see filter.ts. */
   filter: z.optional(z.string().check(z.minLength(1), z.maxLength(500))),
   groupBy: z.optional(z.enum(GROUPINGS)),
-  /** Largest first. */
+  /** Largest first; a `blame` has its culprits of every resource. */
   sort: z.enum(SORT_NAMES as [SortName, ...SortName[]]),
   limit: z.int().check(z.minimum(1), z.maximum(MAX_LIMIT)),
   /** Live and without `groupBy`: rows carry memory shares, open files, endpoints and the like, see `detailsSchema`. */

@@ -22,6 +22,8 @@ export class Viewer {
   readonly #dependencies: ViewerDependencies;
   readonly #peer: Peer<ViewerToServer>;
   readonly #subscriptions = new Map<number, () => void>();
+  /** Questions about the past that are not answered yet. */
+  #asked = 0;
 
   constructor(socket: WebSocket, dependencies: ViewerDependencies) {
     this.#dependencies = dependencies;
@@ -60,8 +62,10 @@ export class Viewer {
 
   #problem(id: number, query: Query): { code: string; message: string } | undefined {
     if (this.#subscriptions.has(id)) return { code: 'ERR_ID', message: `the id ${id} is in use` };
-    if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS)
+    if (this.#subscriptions.size + this.#asked >= MAX_SUBSCRIPTIONS)
       return { code: 'ERR_LIMIT', message: `more than ${MAX_SUBSCRIPTIONS} queries at once` };
+    if ((query.view === 'series' || query.view === 'blame') && (query.host === undefined || query.atMs === undefined))
+      return { code: 'ERR_QUERY', message: `${query.view} is asked of one host and a time` };
     try {
       if (query.filter !== undefined) compileFilter(query.filter);
     } catch (error) {
@@ -72,11 +76,14 @@ export class Viewer {
   }
 
   async #answerFromHistory(id: number, query: Query): Promise<void> {
+    this.#asked += 1;
     try {
       this.#peer.send({ ...(await this.#dependencies.history.answer(query)), id } satisfies ServerToViewer);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#peer.send({ type: 'error', id, code: 'ERR_STORE', message } satisfies ServerToViewer);
+    } finally {
+      this.#asked -= 1;
     }
   }
 

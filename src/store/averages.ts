@@ -40,7 +40,7 @@ export class ProcessAverages {
   #keepLargest(): void {
     this.#cut = true;
     this.#held = new Map(
-      largestOfEachMetric([...this.#held], this.#limit, ([, record], _, index) => record.averages[index]),
+      largestOfEachMetric([...this.#held], this.#limit, ([, record], index) => record.averages[index]),
     );
   }
 }

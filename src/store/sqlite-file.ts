@@ -2,8 +2,9 @@ import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Problem } from '../problem.ts';
-import { migrate, SCHEMA_VERSION } from './sqlite-schema.ts';
+import { migrate } from './sqlite-schema.ts';
 import { transaction } from './sqlite-transaction.ts';
+import { SCHEMA_VERSION } from './tables.ts';
 
 /** `PRAGMA application_id`, "prmh": in the header of every file we made, and the mark we recognise it by. */
 const APPLICATION_ID = 0x70726d68;

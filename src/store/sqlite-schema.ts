@@ -1,15 +1,23 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { type Column, type ColumnKind, HOST_CONFIG, PROCESS_INFO, TABLES, type Table } from './tables.ts';
-
-/** `PRAGMA user_version` of a file this code makes. Raised when a column's meaning changes; new columns need nothing. */
-export const SCHEMA_VERSION = 1;
+import {
+  type Column,
+  type ColumnKind,
+  HOST_CONFIG,
+  HOST_INFO,
+  PROCESS_INFO,
+  SCHEMA_VERSION,
+  TABLES,
+  type Table,
+} from './tables.ts';
 
 const TYPES: Record<ColumnKind, string> = {
   id: 'INTEGER',
   hash: 'TEXT',
   name: 'TEXT',
+  path: 'TEXT',
   text: 'TEXT',
   time: 'INTEGER',
+  epochMs: 'INTEGER',
   whole: 'INTEGER',
   figure: 'REAL',
 };
@@ -25,15 +33,22 @@ export function migrate(db: DatabaseSync): void {
     const names = new Set(existing.length === 0 ? table.columns.map(({ name }) => name) : existing.map((c) => c.name));
     for (const column of table.columns)
       if (!names.has(column.name)) db.exec(`ALTER TABLE ${table.name} ADD COLUMN ${declaration(column)}`);
+    if (table === HOST_INFO && names.has('start_time')) {
+      // Version 1 kept where an interval began in place of its length.
+      db.exec(`UPDATE ${table.name} SET length_ms = a_time - start_time`);
+      db.exec(`ALTER TABLE ${table.name} DROP COLUMN start_time`);
+    }
+  }
+  for (const { name, unique, index } of TABLES) {
+    if (unique) db.exec(`CREATE UNIQUE INDEX IF NOT EXISTS ${name}_${unique} ON ${name} (${unique})`);
+    if (index) db.exec(`CREATE INDEX IF NOT EXISTS ${name}_${index} ON ${name} (${index})`);
   }
   // The documented `insert into tb_monitor_host_config select 0,'192.168.168.11',1` relies on MySQL, where id 0 means
   // the next one; without this the second such statement would collide with the first.
   db.exec(`
-    CREATE UNIQUE INDEX IF NOT EXISTS tb_monitor_host_config_rshost ON ${HOST_CONFIG.name} (rshost);
     CREATE TRIGGER IF NOT EXISTS tb_monitor_host_config_id AFTER INSERT ON ${HOST_CONFIG.name} WHEN new.id = 0 BEGIN
       UPDATE ${HOST_CONFIG.name} SET id = (SELECT max(id) + 1 FROM ${HOST_CONFIG.name}) WHERE id = 0;
     END;
-    CREATE INDEX IF NOT EXISTS tb_monitor_process_info_a_time ON ${PROCESS_INFO.name} (a_time);
   `);
   db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
 }

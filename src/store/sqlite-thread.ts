@@ -1,6 +1,16 @@
 import { Worker } from 'node:worker_threads';
 import { Problem } from '../problem.ts';
-import type { HistoryAnswer, HistoryQuestion, HostInterval, HostsAnswer, KnownHost, StoreErrorCode } from './store.ts';
+import type { Point } from '../protocol/series.ts';
+import type {
+  HistoryAnswer,
+  HistoryQuestion,
+  HostInterval,
+  HostsAnswer,
+  KnownHost,
+  Peaks,
+  SeriesQuestion,
+  StoreErrorCode,
+} from './store.ts';
 
 /** What a thread does on request, once it is open: a writer the first two, a reader the others. */
 export interface Operations {
@@ -8,6 +18,8 @@ export interface Operations {
   prune(beforeMs: number, maxRows: number): number;
   processes(question: HistoryQuestion): HistoryAnswer;
   hosts(question: HistoryQuestion): HostsAnswer;
+  series(question: SeriesQuestion): Point[];
+  peaks(question: HistoryQuestion & { host: string }): Peaks | undefined;
   knownHosts(): KnownHost[];
 }
 

@@ -1,36 +1,15 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import {
-  diskInfoFields,
-  diskUtilFields,
-  hostInfoFields,
-  netFields,
-  portNetFields,
-  processInfoFields,
-  processIoFields,
-  startedMs,
-} from './records.ts';
+import { intervalRows } from './records.ts';
 import { KNOWN_HOSTS } from './sqlite-read.ts';
 import { transaction } from './sqlite-transaction.ts';
 import type { HostInterval } from './store.ts';
-import {
-  DISK_INFO,
-  DISK_UTIL_QU_INFO,
-  type Fields,
-  FORGET_SLACK_MS,
-  HOST_INFO,
-  INTERVAL_PARTS,
-  NET_INFO,
-  PORT_NET_INFO,
-  PROCESS_INFO,
-  PROCESS_IO_INFO,
-  type Table,
-} from './tables.ts';
+import { type Fields, FORGET_SLACK_MS, HOST_INFO, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
 
 /** Writes and deletes whole intervals. Synchronous: lives in a thread of its own. */
 export class SqliteWriter {
   readonly #db: DatabaseSync;
   readonly #insertHost: Insert;
-  readonly #insertParts: { process: Insert; disk: Insert; diskUtil: Insert; net: Insert; portNet: Insert };
+  readonly #insertParts: ReadonlyMap<Table, Insert>;
   readonly #insertNames: Insert;
   readonly #knownHosts: StatementSync;
   readonly #oldest: StatementSync;
@@ -41,13 +20,7 @@ export class SqliteWriter {
   constructor(db: DatabaseSync) {
     this.#db = db;
     this.#insertHost = insert(db, HOST_INFO);
-    this.#insertParts = {
-      process: insert(db, PROCESS_IO_INFO),
-      disk: insert(db, DISK_INFO),
-      diskUtil: insert(db, DISK_UTIL_QU_INFO),
-      net: insert(db, NET_INFO),
-      portNet: insert(db, PORT_NET_INFO),
-    };
+    this.#insertParts = new Map(INTERVAL_PARTS.map((table) => [table, insert(db, table)]));
     this.#insertNames = insert(
       db,
       PROCESS_INFO,
@@ -86,24 +59,12 @@ export class SqliteWriter {
     });
   }
 
-  #writeInterval({ host, interval }: HostInterval): void {
-    // Last to first, so that of two entries for one process the first stays.
-    const processes = new Map(interval.processes.toReversed().map((it) => [`${it.pid} ${startedMs(it)}`, it]));
-    const isNew = this.#insertHost(hostInfoFields(host, interval, processes.size));
+  #writeInterval(item: HostInterval): void {
+    const { host, names, parts } = intervalRows(item);
+    const isNew = this.#insertHost(host);
     if (!isNew) return;
-    const { endMs } = interval;
-    for (const process of processes.values()) {
-      const names = processInfoFields(endMs, process);
-      this.#insertNames(names);
-      this.#insertParts.process(processIoFields(host, endMs, process, names.md5_str));
-    }
-    for (const disk of interval.disks) {
-      this.#insertParts.disk(diskInfoFields(host, endMs, disk));
-      const util = diskUtilFields(host, endMs, disk);
-      if (util !== undefined) this.#insertParts.diskUtil(util);
-    }
-    for (const card of interval.interfaces ?? []) this.#insertParts.net(netFields(host, endMs, card));
-    for (const endpoint of interval.endpoints ?? []) this.#insertParts.portNet(portNetFields(host, endMs, endpoint));
+    for (const info of names) this.#insertNames(info);
+    for (const [table, rows] of parts) for (const fields of rows) this.#insertParts.get(table)?.(fields);
   }
 }
 

@@ -1,5 +1,15 @@
+import type { Point } from '../protocol/series.ts';
 import { StoreThread, type ThreadLimits } from './sqlite-thread.ts';
-import type { HistoryAnswer, HistoryQuestion, HostInterval, HostsAnswer, KnownHost, Store } from './store.ts';
+import type {
+  HistoryAnswer,
+  HistoryQuestion,
+  HostInterval,
+  HostsAnswer,
+  KnownHost,
+  Peaks,
+  SeriesQuestion,
+  Store,
+} from './store.ts';
 
 const LIMITS: ThreadLimits = { requests: 200, deadlineMs: 60_000 };
 
@@ -47,6 +57,14 @@ class SqliteStore implements Store {
 
   hosts(question: HistoryQuestion): Promise<HostsAnswer> {
     return this.#reader.request('hosts', question);
+  }
+
+  series(question: SeriesQuestion): Promise<Point[]> {
+    return this.#reader.request('series', question);
+  }
+
+  peaks(question: HistoryQuestion & { host: string }): Promise<Peaks | undefined> {
+    return this.#reader.request('peaks', question);
   }
 
   knownHosts(): Promise<KnownHost[]> {

@@ -1,6 +1,7 @@
 import type { HostMaxima, Interval } from '../protocol/interval.ts';
 import type { Incomplete } from '../protocol/message.ts';
 import type { HostTotal, ProcessRow } from '../protocol/row.ts';
+import type { Point } from '../protocol/series.ts';
 
 /**
  * Most records (intervals and recorded processes) one answer reads: thirty days of one host, 40 processes every 30 s.
@@ -60,6 +61,18 @@ export interface HistoryAnswer extends HostsAnswer {
   rows: ProcessRow[];
 }
 
+/** The intervals of one host that a `HistoryQuestion` of the same times takes in. */
+export interface SeriesQuestion extends HistoryQuestion {
+  host: string;
+  /** Its figures are in the points of intervals that recorded it. */
+  process?: { pid: number; startedMs: number };
+  /** The newest so many. */
+  limit: number;
+}
+
+/** Of each maximum of a host the end of the interval that holds it, epoch ms; of equal ones the first. */
+export type Peaks = { [name in keyof HostMaxima]: number };
+
 export interface KnownHost {
   host: string;
   lastIntervalEndMs: number;
@@ -71,6 +84,10 @@ export type StoreErrorCode =
   | 'ERR_STORE_UNRECOGNISED'
   /** Made by a newer procmesh; left as it is. */
   | 'ERR_STORE_NEWER'
+  /** Its tables are not there, or an older procmesh made them. */
+  | 'ERR_STORE_SCHEMA'
+  /** Not to be reached. */
+  | 'ERR_STORE_AWAY'
   /** Nothing of the rejected write was kept; it works again when there is room. */
   | 'ERR_STORE_FULL'
   /** Another process holds it. */
@@ -89,7 +106,7 @@ export type StoreErrorCode =
   | 'ERR_STORE_CLOSED';
 
 /**
- * Where intervals are kept. Every method may reject with a `Problem` whose code is a `StoreErrorCode`, has a deadline
+ * Where intervals are kept; their ends lie on whole seconds, none after `LAST_TIME_MS`. Every method may reject with a `Problem` whose code is a `StoreErrorCode`, has a deadline
  * of its own, and leaves the caller's event loop free.
  */
 export interface Store {
@@ -102,6 +119,10 @@ export interface Store {
   processes(question: HistoryQuestion): Promise<HistoryAnswer>;
   /** The hosts' own figures then. */
   hosts(question: HistoryQuestion): Promise<HostsAnswer>;
+  /** Oldest first. */
+  series(question: SeriesQuestion): Promise<Point[]>;
+  /** @returns undefined when nothing was recorded then. */
+  peaks(question: HistoryQuestion & { host: string }): Promise<Peaks | undefined>;
   /** Every host of which at least one interval is kept, by name. */
   knownHosts(): Promise<KnownHost[]>;
   /**

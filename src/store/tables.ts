@@ -2,21 +2,37 @@ import { hostMaximaSchema } from '../protocol/interval.ts';
 import { FLOW_NAMES, METRICS } from '../protocol/metric.ts';
 import { hostUsageSchema } from '../protocol/row.ts';
 
-/** `id` numbers itself; `hash` is 32 characters; `name` at most 255, `text` more; `time` is an instant; `figure` a double. */
-export type ColumnKind = 'id' | 'hash' | 'name' | 'text' | 'time' | 'whole' | 'figure';
+/** Version of the tables below, the same in every store. Raised with each migration; new columns need none. */
+export const SCHEMA_VERSION = 2;
+
+/**
+ * `id` numbers itself; `hash` is 32 characters; `name` at most 255, `path` 500, `text` more; `time` is an instant in whole
+ * seconds, `epochMs` one in ms since 1970; `whole` is at most `LARGEST_WHOLE`; `figure` a double.
+ */
+export type ColumnKind = 'id' | 'hash' | 'name' | 'path' | 'text' | 'time' | 'epochMs' | 'whole' | 'figure';
+
+export const LARGEST_WHOLE = 2 ** 31 - 1;
+export const LONGEST_PATH = 500;
+/** The last instant that a `time` can hold. */
+export const LAST_TIME_MS = LARGEST_WHOLE * 1000;
 
 export interface Column {
   name: string;
   kind: ColumnKind;
+  /** What it means, for those who read the tables by hand. */
+  comment: string;
   /** Absent is NULL. All others are NOT NULL. */
   optional?: true;
 }
 
 export interface Table {
   name: string;
+  comment: string;
   columns: readonly Column[];
   /** Primary key. */
   key: readonly string[];
+  unique?: string;
+  index?: string;
 }
 
 /** One row of a table, by column name. */
@@ -39,103 +55,155 @@ export const UNATTRIBUTED = METRICS.flatMap(({ name, column }) => {
   return field === undefined ? [] : [{ field, column: `unattributed_${column}` }];
 });
 
-const host: Column = { name: 'rshost', kind: 'name' };
-/** End of the interval. */
-const time: Column = { name: 'a_time', kind: 'time' };
+const host: Column = { name: 'rshost', kind: 'name', comment: 'host' };
+const time: Column = { name: 'a_time', kind: 'time', comment: 'end of the interval' };
 
-function figures(names: readonly { column: string }[], optional?: true): Column[] {
-  return names.map(({ column }) => ({ name: column, kind: 'figure', ...(optional && { optional }) }));
+const HOST_COMMENTS: { [column: string]: string } = {
+  cpu_percent: 'CPU time used, 100 = one core',
+  iowait_percent: 'idle while waiting for a disk, 100 = one core',
+  steal_percent: 'taken by the hypervisor, 100 = one core',
+  load1: 'load average over one minute',
+  mem_used_bytes: 'total less available',
+  read_bytes_per_sec: 'asked of the disks by processes and kernel',
+  write_bytes_per_sec: 'asked of the disks, when the page was dirtied',
+  device_read_bytes_per_sec: 'what the disks really read',
+  device_write_bytes_per_sec: 'what the disks really wrote',
+  disk_util_percent: 'of the busiest disk, 0 to 100',
+  disk_queue: 'requests in flight at the busiest disk',
+  net_in_bytes_per_sec: 'of the interfaces that count, without loopback',
+  net_out_bytes_per_sec: 'of the interfaces that count, without loopback',
+};
+
+/** Averages, and the maxima of the samples beside them. */
+function averages(names: readonly string[], comments: { [column: string]: string } = {}, optional?: true): Column[] {
+  return names.map((name) => ({
+    ...{ name, kind: 'figure', comment: comments[name] ?? (name.endsWith('_max') ? 'largest sample' : 'average') },
+    ...(optional && { optional }),
+  }));
 }
 
-/** The predecessor's three columns and four states: 1 to bring online, 2 running, 0 to take offline, -1 offline. */
+/** The predecessor's three columns and four states. */
 export const HOST_CONFIG: Table = {
   name: 'tb_monitor_host_config',
-  columns: [{ name: 'id', kind: 'id' }, host, { name: 'istate', kind: 'whole' }],
+  comment: 'hosts to monitor; a host with its own SSH port or user is written user@host:port',
+  columns: [
+    { name: 'id', kind: 'id', comment: 'row' },
+    host,
+    { name: 'istate', kind: 'whole', comment: '1 to bring online, 2 running, 0 to take offline, -1 offline' },
+  ],
   key: ['id'],
+  unique: 'rshost',
 };
 
 export const VERSION: Table = {
   name: 'tb_monitor_version',
-  columns: [{ name: 'id', kind: 'id' }, { name: 'version', kind: 'name' }, time],
+  comment: 'releases, the newest last',
+  columns: [
+    { name: 'id', kind: 'id', comment: 'row' },
+    { name: 'version', kind: 'name', comment: '[global] version' },
+    { ...time, comment: 'when it became the version' },
+  ],
   key: ['id'],
 };
 
-/** One interval of one host. An interval is in the other time tables only if it is here. */
+export const ALERT_INFO: Table = {
+  name: 'tb_monitor_alert_info',
+  comment: 'what was alerted and what recovered',
+  columns: [
+    host,
+    { ...time, comment: 'when' },
+    { name: 'kind', kind: 'name', comment: 'what about' },
+    { name: 'istate', kind: 'whole', comment: '1 alerted, 0 recovered' },
+    { name: 'remarks', kind: 'text', comment: 'in plain words' },
+  ],
+  key: ['rshost', 'a_time', 'kind'],
+};
+
+/** An interval is in the other time tables only if it is here. */
 export const HOST_INFO: Table = {
   name: 'tb_monitor_host_info',
+  comment: 'what each host did, one row per interval',
   columns: [
     host,
     time,
-    { name: 'start_time', kind: 'time' },
-    { name: 'samples', kind: 'whole' },
-    // Processes recorded in this interval: says what reading it will cost without reading it.
-    { name: 'recorded', kind: 'whole' },
+    { name: 'length_ms', kind: 'whole', comment: 'length of the interval' },
+    { name: 'samples', kind: 'whole', comment: 'samples that the averages are made of' },
+    // Says what reading the interval will cost without reading it.
+    { name: 'recorded', kind: 'whole', comment: 'rows in tb_monitor_process_io_info' },
     ...HOST_FIGURES.map(
-      ({ field, column }): Column => ({ name: column, kind: WHOLE_FIGURES.includes(field) ? 'whole' : 'figure' }),
+      ({ field, column }): Column => ({
+        ...{ name: column, kind: WHOLE_FIGURES.includes(field) ? 'whole' : 'figure' },
+        comment: HOST_COMMENTS[column] ?? 'at the end of the interval',
+      }),
     ),
-    ...figures(HOST_MAXIMA),
-    ...figures(UNATTRIBUTED, true),
+    ...averages(HOST_MAXIMA.map(({ column }) => column)),
+    ...UNATTRIBUTED.map(
+      ({ column }): Column => ({
+        ...{ name: column, kind: 'figure', optional: true },
+        comment: 'what no process accounts for',
+      }),
+    ),
   ],
   key: ['rshost', 'a_time'],
 };
 
 export const DISK_INFO: Table = {
   name: 'tb_monitor_disk_info',
+  comment: 'file systems, one row per mount point and interval',
   columns: [
     host,
     time,
-    { name: 'mount', kind: 'text' },
-    { name: 'device', kind: 'name' },
-    ...figures([{ column: 'total_bytes' }, { column: 'used_bytes' }]),
+    { name: 'mount', kind: 'path', comment: 'mount point' },
+    { name: 'device', kind: 'name', comment: 'as in tb_monitor_disk_util_qu_info' },
+    ...averages(['total_bytes', 'used_bytes'], { total_bytes: 'size', used_bytes: 'taken' }),
   ],
   key: ['rshost', 'a_time', 'mount'],
 };
 
-/** One row per block device that has counters, however many of its file systems are mounted. */
+/** However many of a device's file systems are mounted. */
 export const DISK_UTIL_QU_INFO: Table = {
   name: 'tb_monitor_disk_util_qu_info',
+  comment: 'load of disks, one row per device that has counters and interval',
   columns: [
     host,
     time,
-    { name: 'device', kind: 'name' },
-    ...['read_bytes_per_sec', 'write_bytes_per_sec', 'util_percent', 'util_percent_max', 'queue', 'queue_max'].map(
-      (name): Column => ({ name, kind: 'figure', optional: true }),
+    { name: 'device', kind: 'name', comment: 'block device' },
+    ...averages(
+      ['read_bytes_per_sec', 'write_bytes_per_sec', 'util_percent', 'util_percent_max', 'queue', 'queue_max'],
+      { util_percent: 'time with a request in flight, 0 to 100', queue: 'requests in flight' },
+      true,
     ),
   ],
   key: ['rshost', 'a_time', 'device'],
 };
 
-const NET_FIGURES = ['in_bytes_per_sec', 'in_bytes_per_sec_max', 'out_bytes_per_sec', 'out_bytes_per_sec_max'].map(
-  (column) => ({ column }),
-);
+const NET_FIGURES = ['in_bytes_per_sec', 'in_bytes_per_sec_max', 'out_bytes_per_sec', 'out_bytes_per_sec_max'];
 
-/** One row per interface that counts for the host. */
 export const NET_INFO: Table = {
   name: 'tb_monitor_net_info',
+  comment: 'network, one row per interface that counts for the host and interval',
   columns: [
     host,
     time,
-    { name: 'interface', kind: 'name' },
-    { name: 'speed_bits_per_sec', kind: 'figure', optional: true },
-    ...figures(NET_FIGURES),
+    { name: 'interface', kind: 'name', comment: 'network interface' },
+    { name: 'speed_bits_per_sec', kind: 'figure', optional: true, comment: 'of each direction' },
+    ...averages(NET_FIGURES),
   ],
   key: ['rshost', 'a_time', 'interface'],
 };
 
-/**
- * One row per instance and local port that it serves, or remote port that it uses, and address at the other end. The port
- * that was given to one side just for the moment is 0.
- */
+/** The port that was given to one side just for the moment is 0. */
 export const PORT_NET_INFO: Table = {
   name: 'tb_monitor_port_net_info',
+  comment: 'network of instances, one row per port that is served or used, address at the other end, and interval',
   columns: [
     host,
     time,
-    { name: 'instance', kind: 'name' },
-    { name: 'local_port', kind: 'whole' },
-    { name: 'remote_address', kind: 'name' },
-    { name: 'remote_port', kind: 'whole' },
-    ...figures(NET_FIGURES),
+    { name: 'instance', kind: 'name', comment: 'as in tb_monitor_process_info' },
+    { name: 'local_port', kind: 'whole', comment: 'that it serves, else 0' },
+    { name: 'remote_address', kind: 'name', comment: 'at the other end' },
+    { name: 'remote_port', kind: 'whole', comment: 'that it uses, else 0' },
+    ...averages(NET_FIGURES),
   ],
   key: ['rshost', 'a_time', 'instance', 'local_port', 'remote_address', 'remote_port'],
 };
@@ -143,20 +211,20 @@ export const PORT_NET_INFO: Table = {
 /** What a process is called, kept once for all intervals that record it. */
 export const PROCESS_INFO: Table = {
   name: 'tb_monitor_process_info',
+  comment: 'command lines and names of processes, each once',
   columns: [
-    { name: 'md5_str', kind: 'hash' },
-    { name: 'cmdline', kind: 'text' },
-    { name: 'instance', kind: 'name' },
-    { name: 'user', kind: 'name' },
-    { name: 'comm', kind: 'name' },
-    { name: 'unit', kind: 'name', optional: true },
-    { name: 'container', kind: 'name', optional: true },
-    // All listening ports, `3306,33060`; the lowest is also `rsport` beside the figures.
-    { name: 'ports', kind: 'text' },
-    // The last interval that used it, or up to FORGET_SLACK_MS earlier.
-    time,
+    { name: 'md5_str', kind: 'hash', comment: 'MD5 of the columns up to ports' },
+    { name: 'cmdline', kind: 'text', comment: 'command line, secrets masked' },
+    { name: 'instance', kind: 'name', comment: 'such as mysqld:3307' },
+    { name: 'user', kind: 'name', comment: 'user' },
+    { name: 'comm', kind: 'name', comment: 'name of the program' },
+    { name: 'unit', kind: 'name', optional: true, comment: 'systemd unit' },
+    { name: 'container', kind: 'name', optional: true, comment: 'container' },
+    { name: 'ports', kind: 'text', comment: 'all ports it listens on, such as 3306,33060' },
+    { ...time, comment: 'last interval that used it, or up to a day before' },
   ],
   key: ['md5_str'],
+  index: 'a_time',
 };
 
 /**
@@ -167,35 +235,29 @@ export const FORGET_SLACK_MS = 86_400_000;
 
 export const PROCESS_IO_INFO: Table = {
   name: 'tb_monitor_process_io_info',
+  comment: 'what processes used, one row per process over a threshold or among the largest, and interval',
   columns: [
     host,
     time,
-    { name: 'pid', kind: 'whole' },
-    { name: 'started', kind: 'time' },
-    { name: 'rsport', kind: 'whole', optional: true },
-    { name: 'md5_str', kind: 'hash' },
-    { name: 'state', kind: 'name' },
-    { name: 'threads', kind: 'whole' },
-    ...figures(METRICS, true),
-    ...figures(
-      METRICS.map(({ column }) => ({ column: `${column}_max` })),
+    { name: 'pid', kind: 'whole', comment: 'process' },
+    { name: 'started', kind: 'epochMs', comment: 'when the process started, ms since 1970' },
+    { name: 'rsport', kind: 'whole', optional: true, comment: 'lowest port it listens on' },
+    { name: 'md5_str', kind: 'hash', comment: 'its names in tb_monitor_process_info' },
+    { name: 'state', kind: 'name', comment: 'as in ps(1)' },
+    { name: 'threads', kind: 'whole', comment: 'threads' },
+    ...averages(
+      METRICS.map(({ column }) => column),
+      HOST_COMMENTS,
+      true,
+    ),
+    ...averages(
+      METRICS.map(({ column }) => `${column}_max`),
+      {},
       true,
     ),
   ],
   key: ['rshost', 'a_time', 'pid', 'started'],
 };
-
-export const TABLES: readonly Table[] = [
-  HOST_CONFIG,
-  VERSION,
-  HOST_INFO,
-  DISK_INFO,
-  DISK_UTIL_QU_INFO,
-  NET_INFO,
-  PORT_NET_INFO,
-  PROCESS_INFO,
-  PROCESS_IO_INFO,
-];
 
 /** Tables that hold parts of an interval beside its row in `HOST_INFO`. */
 export const INTERVAL_PARTS: readonly Table[] = [
@@ -205,6 +267,8 @@ export const INTERVAL_PARTS: readonly Table[] = [
   NET_INFO,
   PORT_NET_INFO,
 ];
+
+export const TABLES: readonly Table[] = [HOST_CONFIG, VERSION, ALERT_INFO, HOST_INFO, ...INTERVAL_PARTS, PROCESS_INFO];
 
 /** `cpuPercent` → `cpu_percent`. */
 function snakeCase(name: string): string {

@@ -21,7 +21,7 @@ function stored(mesh: Mesh): Stored[] {
     assert.equal(db.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok');
     return db
       .prepare(
-        `SELECT start_time AS startMs, a_time AS endMs, recorded,
+        `SELECT a_time - length_ms AS startMs, a_time AS endMs, recorded,
           (SELECT count(*) FROM tb_monitor_process_io_info p WHERE p.rshost = h.rshost AND p.a_time = h.a_time) AS rows
         FROM tb_monitor_host_info h WHERE rshost = ? ORDER BY a_time`,
       )

@@ -9,6 +9,7 @@ import { FakeStore } from '../support/fake-store.ts';
 import { openServer, processQuery } from '../support/test-server.ts';
 
 const AT = new Date(T0).toISOString();
+const FROM = new Date(T0 - STEP).toISOString();
 
 function hostHistory(host: string, cpuPercent: number): HostHistory {
   const total = { host, at: AT, ...usage({ cpuPercent }) };
@@ -45,7 +46,7 @@ describe('a question about the past', { timeout: 30_000 }, () => {
     const { store, viewer, ask } = await opened(t);
     const id = ask({});
     const { totals, ...answer } = await viewer.next('rows');
-    assert.deepEqual(answer, { type: 'rows', id, at: AT, rows: [ROWS[1], ROWS[2], ROWS[0]] });
+    assert.deepEqual(answer, { type: 'rows', id, at: AT, from: FROM, rows: [ROWS[1], ROWS[2], ROWS[0]] });
     assert.deepEqual(totals, [hostHistory('a', 40).total, hostHistory('b', 20).total]);
     assert.deepEqual(store.questions, [{ atMs: T0 + 5_000 }]);
   });

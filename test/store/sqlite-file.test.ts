@@ -104,7 +104,7 @@ describe('sqlite store file', () => {
     await assert.rejects(openSqliteStore(file), {
       name: 'Problem',
       code: 'ERR_STORE_NEWER',
-      message: /schema 999, this one knows 1/,
+      message: /schema 999, this one knows 2/,
     });
     const db = new DatabaseSync(file);
     assert.equal(db.prepare('PRAGMA user_version').get()?.user_version, 999);

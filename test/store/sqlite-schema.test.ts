@@ -32,6 +32,7 @@ describe('sqlite schema', () => {
     assert.deepEqual(
       tables.map(({ name }) => name),
       [
+        'tb_monitor_alert_info',
         'tb_monitor_disk_info',
         'tb_monitor_disk_util_qu_info',
         'tb_monitor_host_config',

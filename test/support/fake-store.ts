@@ -1,4 +1,13 @@
-import type { HistoryAnswer, HistoryQuestion, HostInterval, KnownHost, Store } from '../../src/store/store.ts';
+import type { Point } from '../../src/protocol/series.ts';
+import type {
+  HistoryAnswer,
+  HistoryQuestion,
+  HostInterval,
+  KnownHost,
+  Peaks,
+  SeriesQuestion,
+  Store,
+} from '../../src/store/store.ts';
 
 /** A store in memory that answers as a test tells it to. */
 export class FakeStore implements Store {
@@ -7,6 +16,8 @@ export class FakeStore implements Store {
   readonly pruned: { beforeMs: number; maxRows: number }[] = [];
   known: KnownHost[] = [];
   answer: HistoryAnswer = { atMs: 0, rows: [], hosts: [], incomplete: [] };
+  points: Point[] = [];
+  peakTimes: Peaks | undefined;
   isClosed = false;
   /** Resolves or rejects each write, before anything of it is kept. */
   onWrite: (batch: readonly HostInterval[]) => Promise<void> = async () => undefined;
@@ -26,6 +37,17 @@ export class FakeStore implements Store {
 
   hosts(question: HistoryQuestion): Promise<HistoryAnswer> {
     return this.processes(question);
+  }
+
+  async series(question: SeriesQuestion): Promise<Point[]> {
+    this.questions.push(question);
+    await this.onRead();
+    return this.points;
+  }
+
+  async peaks(): Promise<Peaks | undefined> {
+    await this.onRead();
+    return this.peakTimes;
   }
 
   async knownHosts(): Promise<KnownHost[]> {
