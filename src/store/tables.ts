@@ -245,16 +245,7 @@ export const PROCESS_IO_INFO: Table = {
     { name: 'md5_str', kind: 'hash', comment: 'its names in tb_monitor_process_info' },
     { name: 'state', kind: 'name', comment: 'as in ps(1)' },
     { name: 'threads', kind: 'whole', comment: 'threads' },
-    ...averages(
-      METRICS.map(({ column }) => column),
-      HOST_COMMENTS,
-      true,
-    ),
-    ...averages(
-      METRICS.map(({ column }) => `${column}_max`),
-      {},
-      true,
-    ),
+    ...averages([...METRICS.map(({ column }) => column), ...METRICS.map(({ column }) => `${column}_max`)], {}, true),
   ],
   key: ['rshost', 'a_time', 'pid', 'started'],
 };

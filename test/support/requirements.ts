@@ -11,6 +11,7 @@ const PACKAGES = {
   iproute2: ['ip', 'ss'],
   'util-linux': ['unshare', 'setpriv'],
   perl: ['perl'],
+  'mariadb-server': ['mariadbd', 'mariadb-install-db', 'mariadb'],
 } as const;
 export type Package = keyof typeof PACKAGES;
 
