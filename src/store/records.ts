@@ -26,18 +26,21 @@ import {
   UNATTRIBUTED,
 } from './tables.ts';
 
+/** A row of `PROCESS_INFO`. */
+export type NameFields = Fields & { md5_str: string };
+
 /** The rows that keep one interval, by table. Of a process (pid, start) or mount listed twice the first counts. */
 export interface IntervalRows {
   host: Fields;
   /** Each distinct name once. */
-  names: (Fields & { md5_str: string })[];
+  names: NameFields[];
   parts: ReadonlyMap<Table, Fields[]>;
 }
 
 export function intervalRows({ host, interval }: HostInterval): IntervalRows {
   const { endMs } = interval;
-  const names = new Map<string, Fields & { md5_str: string }>();
-  const processes = distinct(interval.processes, (it) => `${it.pid} ${startedMs(it)}`).map((process) => {
+  const names = new Map<string, NameFields>();
+  const processes = inOrder(interval.processes).map((process) => {
     const info = processInfoFields(endMs, process);
     names.set(info.md5_str, info);
     return processIoFields(host, endMs, process, info.md5_str);
@@ -73,6 +76,13 @@ export function intervalRows({ host, interval }: HostInterval): IntervalRows {
       ),
     ]),
   };
+}
+
+/** As the primary key has them. */
+function inOrder(processes: readonly IntervalProcess[]): IntervalProcess[] {
+  return distinct(processes, (one) => `${one.pid} ${startedMs(one)}`).sort(
+    (a, b) => a.pid - b.pid || startedMs(a) - startedMs(b),
+  );
 }
 
 /** Keys that differ in spaces at their end alone are equal to MySQL. */
@@ -153,7 +163,7 @@ function netFigures(of: IntervalInterface | IntervalEndpoint): Fields {
 }
 
 /** `PROCESS_INFO`; `md5_str` is the hash of all the rest but the time. */
-function processInfoFields(a_time: number, process: IntervalProcess): Fields & { md5_str: string } {
+function processInfoFields(a_time: number, process: IntervalProcess): NameFields {
   const { cmdline, instance, user, comm, unit = null, container = null } = process;
   const names = { cmdline, instance, user, comm, unit, container, ports: process.ports.join(',') };
   const md5_str = hash('md5', JSON.stringify(Object.values(names)));

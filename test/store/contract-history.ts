@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Interval } from '../../src/protocol/interval.ts';
 import { hostTotalSchema, processRowSchema } from '../../src/protocol/row.ts';
+import { pointSchema } from '../../src/protocol/series.ts';
 import type { ContractPart } from './contract.ts';
 import { aProcess, interval, STEP, T0, usage } from './sample.ts';
 
@@ -146,6 +147,56 @@ export const historyContract: ContractPart = (opened) => {
         rows.map((row) => row.pid).sort((a, b) => a - b),
         processes.map(({ pid }) => pid),
       );
+    });
+
+    it('gives the intervals of one host one by one, oldest first, where there are too many the newest', async () => {
+      for (const step of [0, 1, 2, 3])
+        await write('a', interval(step, { host: usage({ cpuPercent: step, unattributed: { cpuPercent: 0.5 } }) }));
+      await write('b', interval(2));
+      const series = async (fields: { atMs: number; windowMs?: number; limit?: number }): Promise<number[]> => {
+        const points = await opened.store.series({ host: 'a', limit: 10, ...fields });
+        for (const point of points) pointSchema.parse(point);
+        return points.map(({ usage: { cpuPercent } }) => cpuPercent);
+      };
+      const last = T0 + 3 * STEP;
+      assert.deepEqual(await series({ atMs: last, windowMs: 3 * STEP }), [1, 2, 3]);
+      assert.deepEqual(await series({ atMs: last, windowMs: 10 * STEP, limit: 2 }), [2, 3]);
+      assert.deepEqual(await series({ atMs: T0 + 1, windowMs: STEP }), [0, 1]);
+      assert.deepEqual(await series({ atMs: T0 + 1 }), [1]);
+      assert.deepEqual(await series({ atMs: last + 1 }), []);
+      const [point] = await opened.store.series({ host: 'a', atMs: T0, limit: 1 });
+      const { host, hostMax } = interval(0, { host: usage({ cpuPercent: 0, unattributed: { cpuPercent: 0.5 } }) });
+      const times = { from: new Date(T0 - STEP).toISOString(), at: new Date(T0).toISOString() };
+      assert.deepEqual(point, { ...times, usage: host, max: hostMax });
+    });
+
+    it('gives the figures of one process beside those of its host, where it was recorded', async () => {
+      const one = aProcess({ pid: 1, cpuPercent: 7, cpuPercentMax: 8, readBytesPerSec: 0, readBytesPerSecMax: 0 });
+      const reused = aProcess({ pid: 1, startedAt: '2026-06-02T00:00:00.000Z', cpuPercent: 99 });
+      await write('a', interval(0, { processes: [one, reused, aProcess({ pid: 2 })] }), interval(1));
+      const process = { pid: 1, startedMs: Date.parse(one.startedAt) };
+      const points = await opened.store.series({ host: 'a', atMs: T0 + STEP, windowMs: 2 * STEP, process, limit: 9 });
+      const { cpuPercent, cpuPercentMax, rssBytes, rssBytesMax, readBytesPerSec, readBytesPerSecMax } = one;
+      assert.deepEqual(
+        points.map((point) => point.process),
+        [{ cpuPercent, cpuPercentMax, rssBytes, rssBytesMax, readBytesPerSec, readBytesPerSecMax }, undefined],
+      );
+    });
+
+    it('knows when each maximum of a host was, of equal ones the first', async () => {
+      const { hostMax } = interval(0);
+      await write('a', interval(0, { hostMax: { ...hostMax, diskQueue: 9 } }));
+      await write('a', interval(1, { hostMax: { ...hostMax, cpuPercent: 800 } }));
+      await write('a', interval(2, { hostMax: { ...hostMax, cpuPercent: 800, netInBytesPerSec: 9e9 } }));
+      await write('a', interval(3, { hostMax: { ...hostMax, cpuPercent: 900 } }));
+      const peaks = await opened.store.peaks({ host: 'a', atMs: T0 + 2 * STEP, windowMs: 3 * STEP });
+      assert.deepEqual(peaks, {
+        ...Object.fromEntries(Object.keys(hostMax).map((name) => [name, T0])),
+        cpuPercent: T0 + STEP,
+        netInBytesPerSec: T0 + 2 * STEP,
+      });
+      assert.equal(await opened.store.peaks({ host: 'a', atMs: T0 + 9 * STEP }), undefined);
+      assert.equal(await opened.store.peaks({ host: 'b', atMs: T0 }), undefined);
     });
 
     it('knows every host with its last interval', async () => {

@@ -7,7 +7,10 @@ import { keepingContract } from './contract-keeping.ts';
 export type ContractPart = (opened: { store: Store }) => void;
 
 /** What every store does; an adapter's own tests call this with a way to open an empty one. */
-export function storeContract(adapter: string, openEmpty: () => Promise<{ store: Store; remove: () => void }>): void {
+export function storeContract(
+  adapter: string,
+  openEmpty: () => Promise<{ store: Store; remove: () => void | Promise<void> }>,
+): void {
   describe(`store contract, ${adapter}`, () => {
     let current: Awaited<ReturnType<typeof openEmpty>>;
     beforeEach(async () => {
@@ -15,7 +18,7 @@ export function storeContract(adapter: string, openEmpty: () => Promise<{ store:
     });
     afterEach(async () => {
       await current.store.close();
-      current.remove();
+      await current.remove();
     });
 
     const opened = {

@@ -90,6 +90,15 @@ export class MariaDb {
     return execFileSync(program('mariadb'), args, { input: sql, encoding: 'utf8' });
   }
 
+  /** Teaches the server these zones of the machine's own. */
+  loadTimeZones(zones: readonly string[]): void {
+    for (const zone of zones) {
+      const file = `/usr/share/zoneinfo/${zone}`;
+      const sql = execFileSync(program('mariadb-tzinfo-to-sql'), [file, zone], { encoding: 'utf8' });
+      this.script(`USE mysql;\n${sql}`);
+    }
+  }
+
   async remove(): Promise<void> {
     await this.stop('SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });

@@ -11,7 +11,7 @@ const PACKAGES = {
   iproute2: ['ip', 'ss'],
   'util-linux': ['unshare', 'setpriv'],
   perl: ['perl'],
-  'mariadb-server': ['mariadbd', 'mariadb-install-db', 'mariadb'],
+  'mariadb-server': ['mariadbd', 'mariadb-install-db', 'mariadb', 'mariadb-tzinfo-to-sql'],
 } as const;
 export type Package = keyof typeof PACKAGES;
 

@@ -1,0 +1,170 @@
+import type { Connection } from 'mysql2';
+import { createPool, type Pool, type PoolConnection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
+import { Problem } from '../problem.ts';
+import { isConnectionSound, mysqlError } from './mysql-errors.ts';
+import { SCHEMA_TABLE } from './mysql-schema.ts';
+import { SCHEMA_VERSION } from './tables.ts';
+
+export interface MysqlAddress {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+  database: string;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Another client's lock is waited for this long. */
+const LOCK_WAIT_S = 5;
+
+/** Also what is sent at once to a statement with many rows: well below any server's max_allowed_packet. */
+export const ROWS_PER_STATEMENT = 1_000;
+
+/** A value, or rows of values for `VALUES ?`. */
+export type SqlValue = string | number | null | readonly SqlValue[];
+
+/** One connection, as long as some work of ours has it. */
+export class Session {
+  readonly #connection: PoolConnection;
+  readonly #deadlineMs: number;
+
+  constructor(connection: PoolConnection, deadlineMs: number) {
+    this.#connection = connection;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /** @returns the rows of a SELECT. */
+  async rows(sql: string, values: readonly SqlValue[] = []): Promise<RowDataPacket[]> {
+    const [rows] = await this.#connection.query<RowDataPacket[]>(this.#options(sql, values));
+    return rows;
+  }
+
+  /** Row by row, as arrays, no more of them in memory than have come meanwhile. */
+  stream(sql: string, values: readonly SqlValue[]): AsyncIterable<SqlValue[]> {
+    // The wrapper that makes promises of callbacks has no streams.
+    const core = this.#connection.connection as unknown as Connection;
+    const query = core.query({ ...this.#options(sql, values), rowsAsArray: true });
+    return query.stream({ highWaterMark: ROWS_PER_STATEMENT });
+  }
+
+  /** @returns rows that were changed. */
+  async change(sql: string, values: readonly SqlValue[] = []): Promise<number> {
+    const [result] = await this.#connection.query<ResultSetHeader>(this.#options(sql, values));
+    return result.affectedRows;
+  }
+
+  /** All of the work or none of it; with `read` it sees one state throughout. */
+  async transaction<T>(kind: 'read' | 'write', work: () => Promise<T>): Promise<T> {
+    await this.change(kind === 'read' ? 'START TRANSACTION WITH CONSISTENT SNAPSHOT' : 'START TRANSACTION');
+    try {
+      const result = await work();
+      await this.change('COMMIT');
+      return result;
+    } catch (error) {
+      if (isConnectionSound(error)) await this.change('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #options(sql: string, values: readonly SqlValue[]): { sql: string; values: SqlValue[]; timeout: number } {
+    return { sql, values: [...values], timeout: this.#deadlineMs };
+  }
+}
+
+/**
+ * A few connections to one server, made when they are needed, each with a session of ours: times are UTC, and a value that
+ * does not fit is an error.
+ */
+export class Sessions {
+  readonly #where: string;
+  readonly #pool: Pool;
+  readonly #deadlineMs: number;
+  readonly #prepared = new WeakSet<object>();
+  readonly #running = new Set<Promise<unknown>>();
+  #closed = false;
+
+  /** @param limits `waiting` more than `connections` may ask at once; each statement has a deadline. */
+  constructor(address: MysqlAddress, limits: { connections: number; waiting: number; deadlineMs: number }) {
+    this.#where = `${address.host}:${address.port}`;
+    this.#deadlineMs = limits.deadlineMs;
+    this.#pool = createPool({
+      ...address,
+      ...{ connectionLimit: limits.connections, queueLimit: limits.waiting, connectTimeout: CONNECT_TIMEOUT_MS },
+      ...{ timezone: 'Z', charset: 'utf8mb4', decimalNumbers: true },
+    });
+  }
+
+  /** @throws Problem with a `StoreErrorCode`, or what the work threw. */
+  async with<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new Problem('ERR_STORE_CLOSED', 'the store is closed');
+    const running = this.#run(work);
+    this.#running.add(running);
+    try {
+      return await running;
+    } catch (error) {
+      throw mysqlError(this.#where, error);
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** Lets what was asked before finish; later questions are refused. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.allSettled(this.#running);
+    await this.#pool.end();
+  }
+
+  async #run<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    const connection = await this.#acquire();
+    try {
+      const session = new Session(connection, this.#deadlineMs);
+      if (!this.#prepared.has(connection.connection)) await this.#prepare(connection.connection, session);
+      const result = await work(session);
+      connection.release();
+      return result;
+    } catch (error) {
+      if (isConnectionSound(error)) connection.release();
+      else connection.destroy();
+      throw error;
+    }
+  }
+
+  async #acquire(): Promise<PoolConnection> {
+    const asked = this.#pool.getConnection();
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      asked.then((connection) => connection.release()).catch(() => undefined);
+      reject(new Problem('ERR_STORE_BUSY', `MySQL at ${this.#where} has been busy with other questions for too long`));
+    }, this.#deadlineMs);
+    try {
+      return await Promise.race([asked, late]);
+    } catch (error) {
+      if (!(error instanceof Error) || error.message !== 'Queue limit reached.') throw error;
+      throw new Problem('ERR_STORE_BUSY', `too many questions wait for MySQL at ${this.#where}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #prepare(connection: object, session: Session): Promise<void> {
+    await session.change(
+      `SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY',
+        innodb_lock_wait_timeout = ${LOCK_WAIT_S}`,
+    );
+    const [schema] = await session.rows(`SELECT MAX(version) AS version FROM ${SCHEMA_TABLE}`);
+    const version = Number(schema?.version ?? 0);
+    if (version > SCHEMA_VERSION)
+      throw new Problem(
+        'ERR_STORE_NEWER',
+        `MySQL at ${this.#where} holds tables of a newer procmesh (schema ${version}, this one knows ${SCHEMA_VERSION}): install that version`,
+      );
+    if (version < SCHEMA_VERSION)
+      throw new Problem(
+        'ERR_STORE_SCHEMA',
+        `MySQL at ${this.#where} holds tables of an older procmesh: bring them up to date with procmesh init-db`,
+      );
+    this.#prepared.add(connection);
+  }
+}
