@@ -227,12 +227,12 @@ export class Agent extends EventEmitter<AgentEvents> {
     if (settings === undefined) return;
     const boundaryMs = Math.floor(atMs / settings.intervalMs) * settings.intervalMs;
     if (boundaryMs === this.#lastBoundaryMs) return;
-    // A clock that was set back meets the same boundaries again: a millisecond keeps their intervals apart.
+    // A clock that was set back meets the same boundaries again: a second keeps their intervals apart.
     if (boundaryMs < this.#lastBoundaryMs) this.#clockSetBacks += 1;
     const isFirst = this.#lastBoundaryMs === 0;
     this.#lastBoundaryMs = boundaryMs;
     if (isFirst) return;
-    void this.#keep(boundaryMs + this.#clockSetBacks, settings);
+    void this.#keep(boundaryMs + ((this.#clockSetBacks * 1_000) % settings.intervalMs), settings);
   }
 
   async #keep(endMs: number, settings: Settings): Promise<void> {

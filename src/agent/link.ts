@@ -11,10 +11,9 @@ import {
   type Watch,
 } from '../protocol/message.ts';
 import { type ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect.ts';
+import { Delivery } from './history/delivery.ts';
 import type { Outbox } from './history/outbox.ts';
 
-/** Intervals that may be on their way without an acknowledgement: back-fill goes at the pace of the server's store. */
-const IN_FLIGHT = 4;
 /** Live frames are skipped while this much is unsent: the next sample makes them stale anyway. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
 
@@ -38,10 +37,8 @@ interface LinkEvents {
 export class Link extends EventEmitter<LinkEvents> {
   readonly #options: LinkOptions;
   readonly #socket: ReconnectingSocket;
-  readonly #inFlight = new Set<number>();
+  readonly #delivery: Delivery;
   #welcomed = false;
-  #sending = false;
-  #sendAgain = false;
 
   constructor(options: LinkOptions) {
     super();
@@ -52,6 +49,9 @@ export class Link extends EventEmitter<LinkEvents> {
       maxPayloadBytes: MAX_VIEWER_FRAME_BYTES,
       heartbeatMs: options.heartbeatMs,
     });
+    this.#delivery = new Delivery(options.outbox, (interval) =>
+      this.#socket.send(JSON.stringify({ type: 'interval', interval } satisfies AgentToServer)),
+    );
     this.#socket.on('status', (status) => this.#onStatus(status));
     this.#socket.on('frame', (data, isBinary) => this.#onFrame(data, isBinary));
   }
@@ -69,33 +69,14 @@ export class Link extends EventEmitter<LinkEvents> {
     if (this.#welcomed) this.#socket.send(JSON.stringify(message), MAX_UNSENT_BYTES);
   }
 
-  /** Sends what waits in the outbox, oldest first; to be called when something new waits. */
-  async sendIntervals(): Promise<void> {
-    this.#sendAgain = true;
-    if (this.#sending) return;
-    this.#sending = true;
-    try {
-      while (this.#sendAgain) {
-        this.#sendAgain = false;
-        for (const endMs of this.#options.outbox.oldest(IN_FLIGHT)) await this.#sendInterval(endMs);
-      }
-    } finally {
-      this.#sending = false;
-    }
-  }
-
-  async #sendInterval(endMs: number): Promise<void> {
-    if (!this.#welcomed || this.#inFlight.has(endMs)) return;
-    this.#inFlight.add(endMs);
-    const interval = await this.#options.outbox.read(endMs);
-    if (interval === undefined) this.#sendAgain = true;
-    const message: AgentToServer | undefined = interval && { type: 'interval', interval };
-    if (message === undefined || !this.#socket.send(JSON.stringify(message))) this.#inFlight.delete(endMs);
+  /** Sends what waits in the outbox; to be called when something new waits. */
+  sendIntervals(): Promise<void> {
+    return this.#delivery.run();
   }
 
   #onStatus(status: ConnectionStatus): void {
     this.#welcomed = false;
-    this.#inFlight.clear();
+    this.#delivery.close();
     if (status.state === 'open') {
       const { waiting, dropped } = this.#options.outbox;
       this.#socket.send(
@@ -118,7 +99,7 @@ export class Link extends EventEmitter<LinkEvents> {
       case 'welcome':
         this.#welcomed = true;
         this.emit('settings', message.settings);
-        void this.sendIntervals();
+        this.#delivery.open();
         break;
       case 'settings':
         this.emit('settings', message.settings);
@@ -130,14 +111,11 @@ export class Link extends EventEmitter<LinkEvents> {
         this.emit('unwatch', message.id);
         break;
       case 'ack':
-        void this.#onAck(message.endMs);
+        void this.#delivery.acknowledged(message.endMs);
+        break;
+      case 'defer':
+        this.#delivery.deferred(message.endMs, message.afterMs);
         break;
     }
-  }
-
-  async #onAck(endMs: number): Promise<void> {
-    this.#inFlight.delete(endMs);
-    await this.#options.outbox.forget(endMs);
-    await this.sendIntervals();
   }
 }

@@ -7,6 +7,14 @@ export class ServerMetrics {
   readonly viewers = this.#gauge('procmesh_viewers', 'Viewers that are connected');
   readonly beats = this.#counter('procmesh_beats_total', 'Samples received');
   readonly intervals = this.#counter('procmesh_intervals_total', 'Intervals stored and acknowledged');
+  readonly deferred = this.#counter(
+    'procmesh_intervals_deferred_total',
+    'Intervals that agents keep and send again, as too many waited for the store',
+  );
+  readonly refusedIntervals = this.#counter(
+    'procmesh_intervals_refused_total',
+    'Intervals that no store can take; they are gone',
+  );
   readonly storeFailures = this.#counter(
     'procmesh_store_failures_total',
     'Writes the store refused; they are tried again',

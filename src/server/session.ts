@@ -16,6 +16,9 @@ import type { AgentConnection, Registry } from './registry.ts';
 /** An agent that connected has this long to say hello. */
 const HELLO_TIMEOUT_MS = 5_000;
 
+/** How long an agent keeps what was not taken, at least; at most twice as long. */
+const DEFER_MS = 2_000;
+
 export interface SessionDependencies {
   registry: Registry;
   ingest: Ingest;
@@ -82,7 +85,10 @@ export class AgentSession implements AgentConnection {
         break;
       case 'interval': {
         const { interval } = message;
-        ingest.add(this.hello.host, interval, () => this.send({ type: 'ack', endMs: interval.endMs }));
+        const { endMs } = interval;
+        const isTaken = ingest.add(this.hello.host, interval, () => this.send({ type: 'ack', endMs }));
+        // Not all of them at the same moment again.
+        if (!isTaken) this.send({ type: 'defer', endMs, afterMs: Math.round(DEFER_MS * (1 + Math.random())) });
         break;
       }
     }

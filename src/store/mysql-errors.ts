@@ -51,6 +51,9 @@ function problemOf(error: SqlError): [StoreErrorCode, string] | undefined {
   if (error.errno === 1030 && NO_SPACE.test(error.message)) return PROBLEMS[1021];
   const known = PROBLEMS[error.errno ?? 0];
   if (known !== undefined) return known;
+  // Data exceptions of the SQL standard, and a text that the column's character set does not have.
+  if (error.sqlState?.startsWith('22') || error.errno === 1366)
+    return ['ERR_STORE_REFUSED', `does not take a value (${error.message})`];
   const code = 'code' in error ? String(error.code) : '';
   if (code === 'PROTOCOL_SEQUENCE_TIMEOUT') return ['ERR_STORE_SLOW', 'has not answered in time'];
   if (error.sqlState === undefined && code !== '')

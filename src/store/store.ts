@@ -10,6 +10,9 @@ import type { Point } from '../protocol/series.ts';
 export const MAX_RECORDS_READ = 4_000_000;
 export const MAX_HISTORY_ROWS = 60_000;
 
+/** The last second that a `timestamp` of MySQL can hold. */
+export const LAST_TIME_MS = (2 ** 31 - 1) * 1000;
+
 /** An interval and the host whose session delivered it. */
 export interface HostInterval {
   host: string;
@@ -86,6 +89,8 @@ export type StoreErrorCode =
   | 'ERR_STORE_NEWER'
   /** Its tables are not there, or an older procmesh made them. */
   | 'ERR_STORE_SCHEMA'
+  /** It can never take this: a value does not fit its column. Nothing of the write was kept. */
+  | 'ERR_STORE_REFUSED'
   /** Not to be reached. */
   | 'ERR_STORE_AWAY'
   /** Nothing of the rejected write was kept; it works again when there is room. */

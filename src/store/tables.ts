@@ -13,8 +13,6 @@ export type ColumnKind = 'id' | 'hash' | 'name' | 'path' | 'text' | 'time' | 'ep
 
 export const LARGEST_WHOLE = 2 ** 31 - 1;
 export const LONGEST_PATH = 500;
-/** The last instant that a `time` can hold. */
-export const LAST_TIME_MS = LARGEST_WHOLE * 1000;
 
 export interface Column {
   name: string;

@@ -288,13 +288,13 @@ test('keeps intervals apart that end at the same time twice, as the clock was se
   assert.deepEqual(await ends(3), [10_000, 20_000, 30_000]);
   clock.wallMs -= 20_000;
   await pass(clock, connection, 20_000);
-  assert.deepEqual(await ends(3), [10_001, 20_001, 30_001]);
+  assert.deepEqual(await ends(3), [11_000, 21_000, 31_000]);
   clock.wallMs -= 10_000;
   await pass(clock, connection, 10_000);
-  assert.deepEqual(await ends(2), [20_002, 30_002]);
+  assert.deepEqual(await ends(2), [22_000, 32_000]);
   clock.wallMs += 3_600_000;
   await pass(clock, connection, 10_000);
-  assert.deepEqual(await ends(2), [3_630_002, 3_640_002]);
+  assert.deepEqual(await ends(2), [3_632_000, 3_642_000]);
 });
 
 test('begins with a whole interval when its length is changed', GUARD, async (t) => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { Problem } from '../../src/problem.ts';
 import { Ingest } from '../../src/server/ingest.ts';
 import { ServerMetrics } from '../../src/server/metrics.ts';
 import type { HostInterval } from '../../src/store/store.ts';
-import { interval } from '../store/sample.ts';
+import { aProcess, interval } from '../store/sample.ts';
 import { FakeStore } from '../support/fake-store.ts';
 import { openServer } from '../support/test-server.ts';
 
@@ -33,7 +34,8 @@ function held(t: TestContext) {
     while (writes.length === 0) await new Promise<void>((resolve) => (wake = resolve));
     return writes.shift() as (typeof writes)[number];
   };
-  const count = async (name: 'intervals' | 'storeFailures') => (await metrics[name].get()).values[0]?.value;
+  const count = async (name: 'intervals' | 'storeFailures' | 'deferred' | 'refusedIntervals') =>
+    (await metrics[name].get()).values[0]?.value;
   return { store, ingest, add, acked, troubles, writes, nextWrite, count };
 }
 
@@ -149,6 +151,71 @@ describe('ingest', { timeout: 30_000 }, () => {
     assert.deepEqual(writes, []);
   });
 
+  it('takes no more than it has room for, and takes again what it has stored', async (t) => {
+    const { ingest, acked, nextWrite, count } = held(t);
+    const processes = Array.from({ length: 9_999 }, (_, index) => aProcess({ pid: index + 1 }));
+    const offer = (step: number): boolean =>
+      ingest.add('a', interval(step, { processes }), () => acked.push(String(step)));
+    const taken = Array.from({ length: 12 }, (_, step) => offer(step));
+    assert.deepEqual(taken, [...Array(10).fill(true), false, false]);
+    assert.equal(await count('deferred'), 2);
+    // What waits already takes no more room when it comes again.
+    assert.equal(offer(3), true);
+    (await nextWrite()).answer();
+    await turn();
+    assert.deepEqual(acked, ['0']);
+    assert.equal(offer(10), true);
+    assert.equal(offer(11), false);
+  });
+
+  it('bounds a transaction by its rows', async (t) => {
+    const { ingest, nextWrite } = held(t);
+    const processes = Array.from({ length: 699 }, (_, index) => aProcess({ pid: index + 1 }));
+    for (let step = 0; step < 6; step += 1) ingest.add('a', interval(step, { processes }), () => undefined);
+    const sizes: number[] = [];
+    for (let written = 0; written < 6; written += sizes.at(-1) ?? 0) {
+      const { batch, answer } = await nextWrite();
+      sizes.push(batch.length);
+      answer();
+      await turn();
+    }
+    assert.deepEqual(sizes, [1, 2, 2, 1]);
+  });
+
+  it('gives up only the one interval that the store can never take, and says so', async (t) => {
+    const { add, acked, troubles, nextWrite, writes, count } = held(t);
+    const first = add('a', 0);
+    const others = ['b', 'c', 'd'].map((host) => add(host, 0));
+    (await nextWrite()).answer();
+    const refused = new Problem('ERR_STORE_REFUSED', 'MySQL at db:3306 does not take a value (out of range)');
+    const together = await nextWrite();
+    assert.deepEqual(together.batch, others);
+    together.answer(refused);
+    for (const key of others) {
+      const { batch, answer } = await nextWrite();
+      assert.deepEqual(batch, [key]);
+      answer(key === others[1] ? refused : undefined);
+    }
+    await turn();
+    assert.deepEqual(acked, [first, ...others]);
+    assert.equal(await count('intervals'), 3);
+    assert.equal(await count('refusedIntervals'), 1);
+    assert.match(troubles.join(), /^an interval of c that ended at 2026-07-01T03:12:00.000Z cannot be stored: .*range/);
+    assert.deepEqual(writes, []);
+  });
+
+  it('gives up an interval of a clock that no store can tell', async (t) => {
+    const { ingest, acked, troubles, writes } = held(t);
+    const endMs = Date.UTC(2038, 0, 19, 3, 14, 8);
+    assert.equal(
+      ingest.add('a', interval(0, { endMs }), () => acked.push('late')),
+      true,
+    );
+    await turn();
+    assert.deepEqual([acked, writes], [['late'], []]);
+    assert.match(troubles.join(), /an interval of a that ended at 2038-01-19T03:14:08.000Z cannot be stored/);
+  });
+
   it('acknowledges nothing after it was closed', async (t) => {
     const { ingest, add, acked, nextWrite, writes } = held(t);
     add('a', 1);
@@ -190,6 +257,19 @@ describe('an agent’s interval', { timeout: 30_000 }, () => {
     stored.resolve();
     assert.deepEqual(await after.wire.next('ack'), { type: 'ack', endMs: interval(3).endMs });
     assert.equal(server.store.written.length, 1);
+  });
+
+  it('is deferred when too many wait for the store, for some seconds', async (t) => {
+    const server = await openServer(t);
+    server.store.onWrite = () => new Promise(() => undefined);
+    const agent = await server.agent('web-1');
+    const processes = Array.from({ length: 9_999 }, (_, index) => aProcess({ pid: index + 1 }));
+    for (let step = 0; step < 11; step += 1)
+      agent.wire.send({ type: 'interval', interval: interval(step, { processes }) });
+    const { endMs, afterMs } = await agent.wire.next('defer');
+    assert.equal(endMs, interval(10).endMs);
+    assert.ok(afterMs >= 2_000 && afterMs <= 4_000, String(afterMs));
+    assert.deepEqual(agent.wire.taken('ack'), []);
   });
 
   it('is acknowledged when the store takes it at last, and the trouble is told', async (t) => {
