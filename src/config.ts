@@ -29,6 +29,16 @@ export interface Config {
   /** Of one core, for an agent nobody looks at. */
   readonly cpuBudgetPercent: number;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where history is kept; undefined: in the embedded store. */
+  readonly mysql: MysqlConfig | undefined;
+}
+
+export interface MysqlConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
 }
 
 /** A text that `parse` makes a value of; undefined where it cannot, and then the message says what is allowed. */
@@ -49,7 +59,13 @@ const number = (min: number, max: number) =>
     const value = Number(text);
     return text.trim() !== '' && value >= min && value <= max ? value : undefined;
   });
+const wholeNumber = (min: number, max: number) =>
+  parsed(`a whole number from ${min} to ${max}`, (text) => {
+    const value = Number(text);
+    return /^\d+$/.test(text.trim()) && value >= min && value <= max ? value : undefined;
+  });
 const text = z.string();
+const identifier = parsed('letters, digits, _ and -', (value) => (/^[\w-]{1,64}$/.test(value) ? value : undefined));
 const list = parsed('a comma list', (value) =>
   value
     .split(',')
@@ -68,7 +84,7 @@ const address = parsed('HOST:PORT on the loopback interface, as the connection i
 const KEYS = {
   global: {
     version: { default: '', schema: text },
-    interval_time: { default: '30', schema: number(1, 3_600) },
+    interval_time: { default: '30', schema: wholeNumber(1, 3_600) },
     sample_time: { default: '2', schema: number(0.2, 60) },
     heartbeat_time: { default: '3', schema: number(0.2, 60) },
     retention_day: { default: '30', schema: number(1, 3_650) },
@@ -91,6 +107,13 @@ const KEYS = {
   },
   CLIENT: {
     cpu_budget: { default: '1', schema: number(0.01, 1e6) },
+  },
+  Monitor: {
+    mysql_host: { default: '', schema: text },
+    mysql_port: { default: '3306', schema: wholeNumber(1, 65_535) },
+    mysql_user: { default: 'monitor_rw', schema: text },
+    mysql_pass: { default: '', schema: text },
+    mysql_db: { default: 'dbzz_monitor', schema: identifier },
   },
 } as const;
 
@@ -151,7 +174,7 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv): LoadedConfig {
   return { config: freeze(values as Values), warnings: [...unknownKeys(ini, file), ...unknownVariables(env)] };
 }
 
-function freeze({ global, RULE, SERVER, CLIENT }: Values): Config {
+function freeze({ global, RULE, SERVER, CLIENT, Monitor }: Values): Config {
   return Object.freeze({
     version: global.version,
     intervalMs: Math.round(global.interval_time * 1000),
@@ -173,6 +196,16 @@ function freeze({ global, RULE, SERVER, CLIENT }: Values): Config {
     }),
     cpuBudgetPercent: CLIENT.cpu_budget,
     listen: Object.freeze(SERVER.listen),
+    mysql:
+      Monitor.mysql_host === ''
+        ? undefined
+        : Object.freeze({
+            host: Monitor.mysql_host,
+            port: Monitor.mysql_port,
+            user: Monitor.mysql_user,
+            password: Monitor.mysql_pass,
+            database: Monitor.mysql_db,
+          }),
   });
 }
 

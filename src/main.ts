@@ -10,6 +10,10 @@ const COMMANDS = {
   top: { summary: 'the terminal UI against a server', load: () => import('./cli/top.ts') },
   ps: { summary: 'the processes that use the most, now or then', load: () => import('./cli/ps.ts') },
   hosts: { summary: 'the hosts and their state', load: () => import('./cli/hosts.ts') },
+  'init-db': {
+    summary: 'makes the database of history, or brings it up to date',
+    load: () => import('./cli/init-db.ts'),
+  },
   doctor: { summary: 'what works on this machine, and what would raise it', load: () => import('./cli/doctor.ts') },
 } as const;
 

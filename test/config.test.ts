@@ -33,11 +33,12 @@ const DEFAULTS: Omit<Config, 'dataDir'> = {
   },
   cpuBudgetPercent: 1,
   listen: { host: '127.0.0.1', port: 9300 },
+  mysql: undefined,
 };
 
-/** Every key and its number of lowest and highest value; the others take texts. */
-const NUMBERS: [section: string, key: string, min: number, max: number][] = [
-  ['global', 'interval_time', 1, 3_600],
+/** Every key and its number of lowest and highest value, whole numbers marked; the others take texts. */
+const NUMBERS: [section: string, key: string, min: number, max: number, whole?: 'whole'][] = [
+  ['global', 'interval_time', 1, 3_600, 'whole'],
   ['global', 'sample_time', 0.2, 60],
   ['global', 'heartbeat_time', 0.2, 60],
   ['global', 'retention_day', 1, 3_650],
@@ -50,6 +51,7 @@ const NUMBERS: [section: string, key: string, min: number, max: number][] = [
   ['RULE', 'util', 0, 100],
   ['RULE', 'top', 0, 1_000],
   ['CLIENT', 'cpu_budget', 0.01, 1e6],
+  ['Monitor', 'mysql_port', 1, 65_535, 'whole'],
 ];
 
 function written(t: TestContext, text: string): string {
@@ -87,10 +89,11 @@ describe('conf/config.ini', () => {
   });
 
   it('has every setting there is', () => {
-    const { global, RULE, SERVER, CLIENT, ...more } = parse(readFileSync(SHIPPED, 'utf8'));
+    const { global, RULE, SERVER, CLIENT, Monitor, ...more } = parse(readFileSync(SHIPPED, 'utf8'));
     const texts = ['global.version', 'global.log_file', 'global.mount_part', 'global.data_dir', 'SERVER.listen'];
+    for (const key of ['mysql_host', 'mysql_user', 'mysql_pass', 'mysql_db']) texts.push(`Monitor.${key}`);
     assert.deepEqual(
-      Object.entries({ global, RULE, SERVER, CLIENT })
+      Object.entries({ global, RULE, SERVER, CLIENT, Monitor })
         .flatMap(([section, keys]) => Object.keys(keys).map((key) => `${section}.${key}`))
         .toSorted(),
       [...NUMBERS.map(([section, key]) => `${section}.${key}`), ...texts].toSorted(),
@@ -123,7 +126,13 @@ top = 0
 [SERVER]
 listen = 9301
 [CLIENT]
-cpu_budget = 0.5`;
+cpu_budget = 0.5
+[Monitor]
+mysql_host = db-1
+mysql_port = 3307
+mysql_user = me
+mysql_pass = pa=ss;word
+mysql_db = my-db`;
     assert.deepEqual(load(t, text), {
       config: {
         version: '1.2.3',
@@ -146,28 +155,35 @@ cpu_budget = 0.5`;
         },
         cpuBudgetPercent: 0.5,
         listen: { host: '127.0.0.1', port: 9301 },
+        mysql: { host: 'db-1', port: 3307, user: 'me', password: 'pa=ss', database: 'my-db' },
       },
       warnings: [],
     });
   });
 
   it('makes whole milliseconds of fractions of a second', (t) => {
-    const { config } = load(t, '[global]\nsample_time = 2.0004\nheartbeat_time = 1.1006\ninterval_time = 1.0015');
-    assert.deepEqual([config.sampleMs, config.heartbeatMs, config.intervalMs], [2_000, 1_101, 1_002]);
+    const { config } = load(t, '[global]\nsample_time = 2.0004\nheartbeat_time = 1.1006');
+    assert.deepEqual([config.sampleMs, config.heartbeatMs], [2_000, 1_101]);
   });
 
   it('takes each number from its lowest to its highest and none beside', (t) => {
-    for (const [section, key, min, max] of NUMBERS) {
+    for (const [section, key, min, max, whole] of NUMBERS) {
+      const wanted = whole === undefined ? 'a number' : 'a whole number';
       for (const value of [min, max]) load(t, `[${section}]\n${key} = ${value}`);
       for (const value of [min - 0.01, max + 0.01, 'many', '', 'NaN', 'Infinity', '1,5', '5s', true, 'null x']) {
         const file = written(t, `[${section}]\n${key} = ${value}`);
         assertRefused(
           file,
           {},
-          `[${section}] ${key} = ${JSON.stringify(String(value))} in ${file} is not allowed: it takes a number from ${min} to ${max}`,
+          `[${section}] ${key} = ${JSON.stringify(String(value))} in ${file} is not allowed: it takes ${wanted} from ${min} to ${max}`,
         );
       }
     }
+  });
+
+  it('takes no fraction where seconds must be whole, and no name of a database that could be more than a name', (t) => {
+    assertRefused(written(t, '[global]\ninterval_time = 1.5'), {}, /takes a whole number from 1 to 3600/);
+    assertRefused(written(t, ''), { PROCMESH_MONITOR_MYSQL_DB: 'a`; drop' }, /it takes letters, digits, _ and -$/);
   });
 
   it('listens on loopback, by name, number or port alone', (t) => {

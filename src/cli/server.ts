@@ -7,6 +7,7 @@ import { Problem } from '../problem.ts';
 import type { Settings } from '../protocol/message.ts';
 import { ensureTokens } from '../server/auth.ts';
 import { Server } from '../server/server.ts';
+import { MysqlStore } from '../store/mysql.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { configure, serverAddress, subCommand } from './options.ts';
 import { tellReady, untilToldToStop } from './stop.ts';
@@ -22,7 +23,10 @@ export async function run(args: readonly string[]): Promise<void> {
   const tokens = ensureTokens(config.dataDir);
   const lock = acquireLock(join(config.dataDir, 'server.lock'), 'a procmesh server');
   const logger = createLogger({ file: config.logFile, maxBytes: config.logBytes });
-  const store = await openSqliteStore(join(config.dataDir, 'procmesh.db'));
+  const store =
+    config.mysql === undefined
+      ? await openSqliteStore(join(config.dataDir, 'procmesh.db'))
+      : new MysqlStore(config.mysql);
   const server = new Server({
     name: hostname(),
     version: config.version || VERSION,
@@ -38,7 +42,8 @@ export async function run(args: readonly string[]): Promise<void> {
   server.on('disconnected', (host) => logger.info({ host }, 'agent disconnected'));
   try {
     const port = await server.start();
-    logger.info({ url: serverAddress({ ...config.listen, port }), dataDir: config.dataDir }, 'listening');
+    const history = config.mysql === undefined ? 'sqlite' : `mysql at ${config.mysql.host}:${config.mysql.port}`;
+    logger.info({ url: serverAddress({ ...config.listen, port }), dataDir: config.dataDir, history }, 'listening');
     tellReady(port);
     process.on('SIGHUP', () => reread(options, server, logger));
     const signal = await untilToldToStop(['SIGINT', 'SIGTERM']);

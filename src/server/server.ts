@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events';
+import pRetry from 'p-retry';
+import { Problem } from '../problem.ts';
 import type { Settings } from '../protocol/message.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, StoreErrorCode } from '../store/store.ts';
 import type { Tokens } from './auth.ts';
 import { History } from './history.ts';
 import { Ingest } from './ingest.ts';
@@ -11,6 +13,15 @@ import { Registry } from './registry.ts';
 import { Retention } from './retention.ts';
 import { AgentSession } from './session.ts';
 import { Viewer } from './viewer.ts';
+
+/** A store that answers so will answer otherwise by itself. */
+const PASSING = new Set<string>([
+  'ERR_STORE_AWAY',
+  'ERR_STORE_SLOW',
+  'ERR_STORE_BUSY',
+  'ERR_STORE_LOCKED',
+] satisfies StoreErrorCode[]);
+const RECALL_EVERY_MS = 5_000;
 
 export interface ServerOptions {
   /** How agents and viewers name this server. */
@@ -40,6 +51,7 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #ingest: Ingest;
   readonly #retention: Retention;
   readonly #listener: Listener;
+  readonly #stopping = new AbortController();
 
   constructor(options: ServerOptions) {
     super();
@@ -71,10 +83,18 @@ export class Server extends EventEmitter<ServerEvents> {
     });
   }
 
-  /** @returns the port it listens on. @throws Problem when it cannot listen or the store cannot be read. */
+  /**
+   * A store that is not there at the moment is waited for while agents and viewers are served.
+   * @returns the port it listens on. @throws Problem when it cannot listen or never could read the store.
+   */
   async start(): Promise<number> {
-    for (const { host, lastIntervalEndMs } of await this.#options.store.knownHosts())
-      this.#registry.remember(host, lastIntervalEndMs);
+    try {
+      await this.#recallHosts();
+    } catch (error) {
+      if (!(error instanceof Problem && PASSING.has(error.code))) throw error;
+      this.emit('trouble', error);
+      void this.#recallHostsLater();
+    }
     const port = await this.#listener.open();
     this.#retention.start();
     return port;
@@ -90,9 +110,27 @@ export class Server extends EventEmitter<ServerEvents> {
 
   /** Hangs up, then closes the store; intervals that are not stored come again from their agents. */
   async stop(): Promise<void> {
+    this.#stopping.abort();
     this.#retention.stop();
     this.#ingest.close();
     await this.#listener.close();
     await this.#options.store.close();
+  }
+
+  /** Hosts that history knows and that have not connected yet. */
+  async #recallHosts(): Promise<void> {
+    for (const { host, lastIntervalEndMs } of await this.#options.store.knownHosts())
+      this.#registry.remember(host, lastIntervalEndMs);
+  }
+
+  async #recallHostsLater(): Promise<void> {
+    try {
+      const { signal } = this.#stopping;
+      const [minTimeout, factor, retries] = [RECALL_EVERY_MS, 1, Number.POSITIVE_INFINITY];
+      await pRetry(() => this.#recallHosts(), { minTimeout, factor, retries, signal });
+    } catch (error) {
+      if (!this.#stopping.signal.aborted)
+        this.emit('trouble', error instanceof Error ? error : new Error(String(error)));
+    }
   }
 }

@@ -73,6 +73,11 @@ export function initSql(version: number): string {
   ].join('\n');
 }
 
+/** As `information_schema.COLUMNS` calls it. */
+export function typeOf({ kind }: Column): string {
+  return TYPES[kind].replace(/[( ].*/, '');
+}
+
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }

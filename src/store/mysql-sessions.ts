@@ -1,5 +1,12 @@
-import type { Connection } from 'mysql2';
-import { createPool, type Pool, type PoolConnection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
+import type { Connection as CoreConnection } from 'mysql2';
+import {
+  type Connection,
+  createPool,
+  type Pool,
+  type PoolConnection,
+  type ResultSetHeader,
+  type RowDataPacket,
+} from 'mysql2/promise';
 import { Problem } from '../problem.ts';
 import { isConnectionSound, mysqlError } from './mysql-errors.ts';
 import { SCHEMA_TABLE } from './mysql-schema.ts';
@@ -25,10 +32,11 @@ export type SqlValue = string | number | null | readonly SqlValue[];
 
 /** One connection, as long as some work of ours has it. */
 export class Session {
-  readonly #connection: PoolConnection;
+  readonly #connection: Connection;
   readonly #deadlineMs: number;
 
-  constructor(connection: PoolConnection, deadlineMs: number) {
+  /** @param deadlineMs of each statement. */
+  constructor(connection: Connection, deadlineMs: number) {
     this.#connection = connection;
     this.#deadlineMs = deadlineMs;
   }
@@ -42,7 +50,7 @@ export class Session {
   /** Row by row, as arrays, no more of them in memory than have come meanwhile. */
   stream(sql: string, values: readonly SqlValue[]): AsyncIterable<SqlValue[]> {
     // The wrapper that makes promises of callbacks has no streams.
-    const core = this.#connection.connection as unknown as Connection;
+    const core = (this.#connection as PoolConnection).connection as unknown as CoreConnection;
     const query = core.query({ ...this.#options(sql, values), rowsAsArray: true });
     return query.stream({ highWaterMark: ROWS_PER_STATEMENT });
   }
