@@ -87,7 +87,7 @@ export class MariaDb {
   /** Runs a script by the client of MariaDB's own, as an administrator would. @returns what it printed. */
   script(sql: string): string {
     const args = ['--no-defaults', `--socket=${this.socketPath}`, '--user=root', '--batch'];
-    return execFileSync(program('mariadb'), args, { input: sql, encoding: 'utf8' });
+    return execFileSync(program('mariadb'), args, { input: sql, encoding: 'utf8', stdio: 'pipe' });
   }
 
   /** Teaches the server these zones of the machine's own. */
