@@ -7,6 +7,7 @@ import { Scanner } from '../agent/snapshot.ts';
 import { openSources } from '../agent/sources.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { Problem } from '../problem.ts';
+import { databaseFindings } from './doctor-database.ts';
 import { formatJson } from './json.ts';
 import { serverAddress, subCommand } from './options.ts';
 import { type Column, formatTable, outputWidth } from './table.ts';
@@ -49,7 +50,9 @@ async function examine(file: string): Promise<Finding[]> {
   return [
     finding,
     runtime(),
-    ...(config === undefined ? [] : [dataFolder(config), await server(config)]),
+    ...(config === undefined
+      ? []
+      : [dataFolder(config), ...(await databaseFindings(config, file)), await server(config)]),
     ...(await agentAbilities()),
   ];
 }
