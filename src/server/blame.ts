@@ -65,7 +65,7 @@ function largest(
         ...{ instance: name, comm, pids: users.slice(0, MAX_PIDS).map(({ pid }) => pid), cmdline, user, avg },
         // Samples of several processes had their largest at different moments: their sum may be more than there was.
         max: Math.max(avg, Math.min(sum(processes, `${metric}Max`), host.hostMax)),
-        sharePercent: host.hostAvg === 0 ? 0 : Math.min(100, (avg / host.hostAvg) * 100),
+        sharePercent: host.hostAvg === 0 ? 0 : Math.min(100, (100 * avg) / host.hostAvg),
       };
     });
 }

@@ -3,7 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { Problem } from '../../src/problem.ts';
 import type { Query } from '../../src/protocol/query.ts';
 import { type HostRow, hostRowSchema } from '../../src/protocol/row.ts';
-import type { HostHistory } from '../../src/store/store.ts';
+import type { HostHistory, Peaks } from '../../src/store/store.ts';
 import { aProcess, interval, STEP, T0, usage } from '../store/sample.ts';
 import { FakeStore } from '../support/fake-store.ts';
 import { openServer, processQuery } from '../support/test-server.ts';
@@ -110,6 +110,65 @@ describe('a question about the past', { timeout: 30_000 }, () => {
       (await viewer.next('hosts')).rows.map(({ host }) => host),
       ['a'],
     );
+  });
+
+  it('about one host is answered with its intervals, and a process among them', async (t) => {
+    const { store, viewer, ask } = await opened(t);
+    const { host: figures, hostMax } = interval(0);
+    store.points = [{ from: FROM, at: AT, usage: figures, max: hostMax, process: { cpuPercent: 3 } }];
+    const startedAt = '2026-06-01T00:00:00.120Z';
+    const id = ask({ view: 'series', host: 'a', windowMs: 60_000, process: { pid: 7, startedAt } });
+    assert.deepEqual(await viewer.next('series'), { type: 'series', id, host: 'a', points: store.points });
+    const process = { pid: 7, startedMs: Date.parse(startedAt) };
+    assert.deepEqual(store.questions, [{ atMs: T0 + 5_000, windowMs: 60_000, host: 'a', process, limit: 2_000 }]);
+  });
+
+  it('about who used up a host is answered with the culprits', async (t) => {
+    const { store, viewer, ask } = await opened(t);
+    store.answer = { ...store.answer, hosts: [hostHistory('a', 40)], rows: ROWS.slice(0, 2) };
+    store.peakTimes = Object.fromEntries(Object.keys(interval(0).hostMax).map((name) => [name, T0])) as Peaks;
+    const id = ask({ view: 'blame', host: 'a', windowMs: 60_000, limit: 1 });
+    const answer = await viewer.next('blame');
+    assert.deepEqual([answer.id, answer.host, answer.from, answer.to], [id, 'a', FROM, AT]);
+    const { culprits, hostMaxAt } = answer.resources[0] ?? {};
+    assert.deepEqual(
+      [culprits?.map(({ pids, sharePercent }) => [pids, sharePercent]), hostMaxAt],
+      [[[[2, 1], 100]], AT],
+    );
+    assert.deepEqual(store.questions, [{ atMs: T0 + 5_000, windowMs: 60_000, host: 'a' }]);
+  });
+
+  it('about who used up a host that has no history then gets an error', async (t) => {
+    const { store, viewer, ask } = await opened(t);
+    const incomplete = [{ host: 'c', reason: 'nothing was recorded then' }];
+    store.answer = { ...store.answer, hosts: [], rows: [], incomplete };
+    ask({ view: 'blame', host: 'c' });
+    assert.equal((await viewer.next('error')).message, 'no history of c at that time: nothing was recorded then');
+  });
+
+  it('that is asked of one host and a time gets an error without them', async (t) => {
+    const { viewer, ask } = await opened(t);
+    for (const fields of [
+      { view: 'blame' },
+      { view: 'series' },
+      { view: 'series', host: 'a', atMs: undefined },
+    ] as const) {
+      ask(fields);
+      assert.equal((await viewer.next('error')).message, `${fields.view} is asked of one host and a time`);
+    }
+  });
+
+  it('counts among those of one viewer while the store has not answered', async (t) => {
+    const { store, viewer, ask } = await opened(t);
+    const held = Promise.withResolvers<void>();
+    store.onRead = () => held.promise;
+    for (let count = 0; count < 32; count += 1) ask({});
+    ask({});
+    assert.equal((await viewer.next('error')).message, 'more than 32 queries at once');
+    held.resolve();
+    for (let count = 0; count < 32; count += 1) await viewer.next('rows');
+    ask({});
+    await viewer.next('rows');
   });
 
   it('that the store cannot answer gets an error, and the viewer stays', async (t) => {
