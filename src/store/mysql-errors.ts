@@ -43,6 +43,8 @@ const NO_SPACE = /\berror: ?28\b|\berror 28\b/;
 /** What the user can do about an error of MySQL or of the way to it; any other error is handed back as it is. */
 export function mysqlError(where: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof Problem) return error;
+  // The statement would go into the log with it: a thousand rows, and the command lines of a host.
+  if ('sql' in error) delete error.sql;
   const [code, text] = problemOf(error) ?? [];
   return code === undefined ? error : new Problem(code, `MySQL at ${where} ${text}`, { cause: error });
 }

@@ -5,17 +5,17 @@ import { type HostExtent, LIMITS, type Limits, ONLY_LARGEST, withinBudget } from
 import { type HostRecord, LargestRecords } from './largest.ts';
 import type { Session, SqlValue } from './mysql-sessions.ts';
 import { utc } from './mysql-time.ts';
-import { type Extent, hostHistory, hostPoint, type ProcessRecord, processFigures, processRow } from './records.ts';
-import type { HistoryAnswer, HistoryQuestion, HostsAnswer, KnownHost, Peaks, SeriesQuestion } from './store.ts';
 import {
+  type Extent,
   type Fields,
-  HOST_FIGURES,
-  HOST_INFO,
-  HOST_MAXIMA,
-  PROCESS_INFO,
-  PROCESS_IO_INFO,
-  UNATTRIBUTED,
-} from './tables.ts';
+  hostHistory,
+  hostPoint,
+  type ProcessRecord,
+  processFigures,
+  processRow,
+} from './records.ts';
+import type { HistoryAnswer, HistoryQuestion, HostsAnswer, KnownHost, Peaks, SeriesQuestion } from './store.ts';
+import { HOST_FIGURES, HOST_INFO, HOST_MAXIMA, PROCESS_INFO, PROCESS_IO_INFO, UNATTRIBUTED } from './tables.ts';
 
 const HOSTS_PER_STATEMENT = 100;
 const NAMES_PER_STATEMENT = 500;

@@ -1,17 +1,9 @@
 import { isDuplicate } from './mysql-errors.ts';
-import { ROWS_PER_STATEMENT, type Session, type SqlValue } from './mysql-sessions.ts';
+import { ROWS_PER_STATEMENT, type Session } from './mysql-sessions.ts';
 import { utc } from './mysql-time.ts';
-import { intervalRows, type NameFields } from './records.ts';
+import { intervalRows, nameRow, type Values } from './rows.ts';
 import type { HostInterval } from './store.ts';
-import {
-  type Column,
-  type Fields,
-  FORGET_SLACK_MS,
-  HOST_INFO,
-  INTERVAL_PARTS,
-  PROCESS_INFO,
-  type Table,
-} from './tables.ts';
+import { FORGET_SLACK_MS, HOST_INFO, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
 
 /** Command lines are up to 8 KB each. */
 const NAMES_PER_STATEMENT = 100;
@@ -42,26 +34,31 @@ export class MysqlWriter {
     }
   }
 
-  /** @returns the names that it wrote. */
-  async #insert(session: Session, intervals: readonly HostInterval[]): Promise<NameFields[]> {
-    const rows = intervals.map(intervalRows);
+  /** @returns the names that it wrote, and when they were used last. */
+  async #insert(session: Session, intervals: readonly HostInterval[]): Promise<Map<string, number>> {
+    const rows = intervals.map((item) => intervalRows(item, utc(item.interval.endMs)));
     const hosts = rows.map(({ host }) => host);
     await insert(session, HOST_INFO, hosts);
-    const names = new Map(rows.flatMap((one) => one.names.map((info) => [info.md5_str, info])));
-    const unknown = [...names.values()].filter(
-      ({ md5_str, a_time }) => (this.#knownNames.get(md5_str) ?? 0) < Number(a_time) - FORGET_SLACK_MS,
-    );
-    await insertNames(session, unknown);
+    const written = new Map<string, number>();
+    const names: Values[] = [];
+    for (const [index, { interval }] of intervals.entries())
+      for (const [md5, process] of rows[index]?.names ?? []) {
+        const known = written.get(md5) ?? this.#knownNames.get(md5) ?? 0;
+        if (known >= interval.endMs - FORGET_SLACK_MS) continue;
+        written.set(md5, interval.endMs);
+        names.push(nameRow(md5, process, utc(interval.endMs)));
+      }
+    await insertNames(session, names);
     for (const table of INTERVAL_PARTS) {
       const parts = rows.flatMap((one) => one.parts.get(table) ?? []);
       await insert(session, table, parts);
     }
-    return unknown;
+    return written;
   }
 
-  #remember(names: readonly NameFields[]): void {
+  #remember(names: ReadonlyMap<string, number>): void {
     if (this.#knownNames.size > MAX_KNOWN_NAMES) this.#knownNames.clear();
-    for (const { md5_str, a_time } of names) this.#knownNames.set(md5_str, Number(a_time));
+    for (const [md5, endMs] of names) this.#knownNames.set(md5, endMs);
   }
 }
 
@@ -88,31 +85,17 @@ async function missing(session: Session, intervals: readonly HostInterval[]): Pr
   return intervals.filter(({ host, interval }) => !there.has(`${Math.floor(interval.endMs / 1000)} ${host}`));
 }
 
-async function insert(session: Session, table: Table, rows: readonly Fields[]): Promise<void> {
+async function insert(session: Session, table: Table, rows: readonly Values[], onDuplicate = ''): Promise<void> {
   const names = table.columns.map(({ name }) => name).join(', ');
-  for (let from = 0; from < rows.length; from += ROWS_PER_STATEMENT) {
-    const values = rows.slice(from, from + ROWS_PER_STATEMENT).map((fields) => rowValues(table.columns, fields));
-    await session.change(`INSERT INTO ${table.name} (${names}) VALUES ?`, [values]);
-  }
+  const size = table === PROCESS_INFO ? NAMES_PER_STATEMENT : ROWS_PER_STATEMENT;
+  for (let from = 0; from < rows.length; from += size)
+    await session.change(`INSERT INTO ${table.name} (${names}) VALUES ? ${onDuplicate}`, [
+      rows.slice(from, from + size),
+    ]);
 }
 
 /** Ordered, so that two servers that write the same names do not wait for each other in a circle. */
-async function insertNames(session: Session, names: readonly NameFields[]): Promise<void> {
-  const ordered = names.toSorted((a, b) => (a.md5_str < b.md5_str ? -1 : 1));
-  const columns = PROCESS_INFO.columns.map(({ name }) => name).join(', ');
-  for (let from = 0; from < ordered.length; from += NAMES_PER_STATEMENT) {
-    const part = ordered.slice(from, from + NAMES_PER_STATEMENT);
-    await session.change(
-      `INSERT INTO ${PROCESS_INFO.name} (${columns}) VALUES ?
-      ON DUPLICATE KEY UPDATE a_time = GREATEST(a_time, VALUES(a_time))`,
-      [part.map((fields) => rowValues(PROCESS_INFO.columns, fields))],
-    );
-  }
-}
-
-function rowValues(columns: readonly Column[], fields: Fields): SqlValue[] {
-  return columns.map(({ name, kind }) => {
-    const value = fields[name] ?? null;
-    return kind === 'time' && value !== null ? utc(Number(value)) : value;
-  });
+function insertNames(session: Session, names: readonly Values[]): Promise<void> {
+  const ordered = names.toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+  return insert(session, PROCESS_INFO, ordered, 'ON DUPLICATE KEY UPDATE a_time = GREATEST(a_time, VALUES(a_time))');
 }

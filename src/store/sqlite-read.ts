@@ -5,18 +5,18 @@ import type { Point } from '../protocol/series.ts';
 import { ProcessAverages } from './averages.ts';
 import { type HostExtent, LIMITS, type Limits, ONLY_LARGEST, withinBudget } from './budget.ts';
 import { LargestRecords } from './largest.ts';
-import { type Extent, hostHistory, hostPoint, type ProcessRecord, processFigures, processRow } from './records.ts';
+import {
+  type Extent,
+  type Fields,
+  hostHistory,
+  hostPoint,
+  type ProcessRecord,
+  processFigures,
+  processRow,
+} from './records.ts';
 import { transaction } from './sqlite-transaction.ts';
 import type { HistoryAnswer, HistoryQuestion, HostsAnswer, KnownHost, Peaks, SeriesQuestion } from './store.ts';
-import {
-  type Fields,
-  HOST_FIGURES,
-  HOST_INFO,
-  HOST_MAXIMA,
-  PROCESS_INFO,
-  PROCESS_IO_INFO,
-  UNATTRIBUTED,
-} from './tables.ts';
+import { HOST_FIGURES, HOST_INFO, HOST_MAXIMA, PROCESS_INFO, PROCESS_IO_INFO, UNATTRIBUTED } from './tables.ts';
 
 /** Hops from host to host along the primary key; GROUP BY would walk every interval. */
 export const KNOWN_HOSTS = `

@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { intervalRows } from './records.ts';
+import { intervalRows, nameRow, type Values } from './rows.ts';
 import { KNOWN_HOSTS } from './sqlite-read.ts';
 import { transaction } from './sqlite-transaction.ts';
 import type { HostInterval } from './store.ts';
-import { type Fields, FORGET_SLACK_MS, HOST_INFO, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
+import { FORGET_SLACK_MS, HOST_INFO, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
 
 /** Writes and deletes whole intervals. Synchronous: lives in a thread of its own. */
 export class SqliteWriter {
@@ -60,23 +60,24 @@ export class SqliteWriter {
   }
 
   #writeInterval(item: HostInterval): void {
-    const { host, names, parts } = intervalRows(item);
+    const { endMs } = item.interval;
+    const { host, names, parts } = intervalRows(item, endMs);
     const isNew = this.#insertHost(host);
     if (!isNew) return;
-    for (const info of names) this.#insertNames(info);
-    for (const [table, rows] of parts) for (const fields of rows) this.#insertParts.get(table)?.(fields);
+    for (const [md5, process] of names) this.#insertNames(nameRow(md5, process, endMs));
+    for (const [table, rows] of parts) for (const row of rows) this.#insertParts.get(table)?.(row);
   }
 }
 
 /** @returns whether the row is new. */
-type Insert = (fields: Fields) => boolean;
+type Insert = (row: Values) => boolean;
 
 function insert(db: DatabaseSync, table: Table, onConflict = 'ON CONFLICT DO NOTHING'): Insert {
   const names = table.columns.map(({ name }) => name);
   const statement = db.prepare(
     `INSERT INTO ${table.name} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')}) ${onConflict}`,
   );
-  return (fields) => statement.run(...names.map((name) => fields[name] ?? null)).changes === 1;
+  return (row) => statement.run(...row).changes === 1;
 }
 
 function deleteInterval(db: DatabaseSync, table: Table): StatementSync {

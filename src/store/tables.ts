@@ -33,14 +33,11 @@ export interface Table {
   index?: string;
 }
 
-/** One row of a table, by column name. */
-export type Fields = Record<string, string | number | null>;
-
 type HostFigure = Exclude<keyof typeof hostUsageSchema.shape, 'unattributed'>;
 type HostMaximum = keyof typeof hostMaximaSchema.shape;
 
 const HOST_FIGURE_NAMES = Object.keys(hostUsageSchema.shape).filter((name) => name !== 'unattributed') as HostFigure[];
-const WHOLE_FIGURES: readonly HostFigure[] = ['cores', 'processes'];
+export const WHOLE_FIGURES: readonly HostFigure[] = ['cores', 'processes'];
 
 /** A field of the wire and the column that holds it. */
 export const HOST_FIGURES = HOST_FIGURE_NAMES.map((field) => ({ field, column: snakeCase(field) }));
