@@ -1,53 +1,15 @@
-import Table from 'cli-table3';
 import { isRoot, missing } from '../support/requirements.ts';
 import { footprint, sampleCpuMs } from './agent-bench.ts';
 import { makeStorm, reapedWriter, shellStorm } from './attribution-bench.ts';
 import { exitStorm } from './exits-bench.ts';
 import { activeProcesses, shortConnections } from './network-bench.ts';
+import { Results } from './results.ts';
 import { readingOfSockets } from './sockets-bench.ts';
 import { sampleToViewer, startToFirstFrame } from './stream-bench.ts';
 import { median, numberFrom, ROOT, startProcesses, Workshop } from './tools.ts';
 
-/** One line of the table: what was measured, against what, and what was asked for. */
-interface Result {
-  what: string;
-  measured: string;
-  reference: string;
-  ratio: string;
-  asked: string;
-  met: boolean;
-}
-
 const ROUNDS = 5;
-const results: Result[] = [];
-
-function compare(what: string, value: number, reference: [string, number], asked: number, unit: string): void {
-  const ratio = value / reference[1];
-  results.push({
-    what,
-    measured: `${value.toFixed(2)} ${unit}`,
-    reference: `${reference[0]} ${reference[1].toFixed(2)} ${unit}`,
-    ratio: ratio.toFixed(ratio < 0.1 ? 3 : 2),
-    asked: `≤ ${asked < 0.1 ? `1/${Math.round(1 / asked)}` : asked}`,
-    met: ratio <= asked,
-  });
-}
-
-function bound(what: string, value: number, unit: string, asked: number): void {
-  results.push({
-    what,
-    measured: `${value.toFixed(2)} ${unit}`,
-    reference: '',
-    ratio: '',
-    asked: `≤ ${asked} ${unit}`,
-    met: value <= asked,
-  });
-}
-
-/** A figure for which nothing was asked. */
-function note(what: string, measured: string): void {
-  results.push({ what, measured, reference: '', ratio: '', asked: '', met: true });
-}
+const results = new Results();
 
 function progress(text: string): void {
   process.stderr.write(`bench: ${text}\n`);
@@ -78,13 +40,31 @@ try {
       times.kept.push(numberFrom(scan, 'kept', rounds) / 1000);
     }
     const own = median(times.procmesh);
-    compare(`scan of stat + io, ${count} processes, CPU`, own, ['C open/read/close', median(times.open)], 0.8, 'ms');
-    compare(`scan of stat + io, ${count} processes, CPU`, own, ['C kept descriptors', median(times.kept)], 1.5, 'ms');
+    results.compare(
+      `scan of stat + io, ${count} processes, CPU`,
+      own,
+      ['C open/read/close', median(times.open)],
+      0.8,
+      'ms',
+    );
+    results.compare(
+      `scan of stat + io, ${count} processes, CPU`,
+      own,
+      ['C kept descriptors', median(times.kept)],
+      1.5,
+      'ms',
+    );
 
     if (count === 2_000) {
       progress('whole samples of the agent');
       const sample = await sampleCpuMs(workshop, 100);
-      compare('whole agent sample, 2000 processes, CPU', sample, ['C open/read/close', median(times.open)], 1.2, 'ms');
+      results.compare(
+        'whole agent sample, 2000 processes, CPU',
+        sample,
+        ['C open/read/close', median(times.open)],
+        1.2,
+        'ms',
+      );
       progress('pidstat and atop');
       // Per iteration: several less one, so that the start of the tool does not count.
       const pidstat =
@@ -93,14 +73,20 @@ try {
         (numberFrom(rusage, 'atop', '-P', 'PRG,PRC,PRM,PRD', '1', '4') -
           numberFrom(rusage, 'atop', '-P', 'PRG,PRC,PRM,PRD', '1', '1')) /
         3000;
-      compare('whole agent sample, 2000 processes, CPU', sample, ['pidstat -dur', pidstat], 1, 'ms');
-      compare('whole agent sample, 2000 processes, CPU', sample, ['atop', atop], 1, 'ms');
+      results.compare('whole agent sample, 2000 processes, CPU', sample, ['pidstat -dur', pidstat], 1, 'ms');
+      results.compare('whole agent sample, 2000 processes, CPU', sample, ['atop', atop], 1, 'ms');
     } else {
       progress('the agent at its usual pace, for a minute');
       const agent = await footprint(workshop, 30);
-      bound('agent, 2 s samples, 500 processes, CPU of one core', agent.cpuPercent, '%', 1);
-      compare('agent, 2 s samples, 500 processes, RSS', agent.rssMb, ['bare node + ws', agent.bareRssMb], 1.3, 'MB');
-      note('agent, unwatched, sent per sample', `${Math.round(agent.bytesPerBeat)} bytes`);
+      results.bound('agent, 2 s samples, 500 processes, CPU of one core', agent.cpuPercent, '%', 1);
+      results.compare(
+        'agent, 2 s samples, 500 processes, RSS',
+        agent.rssMb,
+        ['bare node + ws', agent.bareRssMb],
+        1.3,
+        'MB',
+      );
+      results.note('agent, unwatched, sent per sample', `${Math.round(agent.bytesPerBeat)} bytes`);
     }
     await crowd.end();
   }
@@ -109,20 +95,25 @@ try {
     progress(`${rate} exits a second`);
     const storm = await exitStorm(workshop, rate);
     const name = `taskstats at ${Math.round(storm.perSec)} exits/s`;
-    if (rate === 2_000) bound(`${name}, CPU of one core`, storm.cpuPercent, '%', 3);
-    else note(`${name}, CPU of one core`, `${storm.cpuPercent.toFixed(2)} %`);
-    if (rate === 2_000) bound(`${name}, not heard of`, storm.lost, 'exits', 0);
-    else note(`${name}, not heard of`, `${storm.lost} exits, ${storm.overruns} overruns counted`);
+    if (rate === 2_000) results.bound(`${name}, CPU of one core`, storm.cpuPercent, '%', 3);
+    else results.note(`${name}, CPU of one core`, `${storm.cpuPercent.toFixed(2)} %`);
+    if (rate === 2_000) results.bound(`${name}, not heard of`, storm.lost, 'exits', 0);
+    else results.note(`${name}, not heard of`, `${storm.lost} exits, ${storm.overruns} overruns counted`);
   }
   progress('processes that use the network');
   const active = await activeProcesses(workshop);
-  bound(`reading the network of ${active.processes} active processes, CPU`, active.readingMs, 'ms', 2);
-  bound('the same: eBPF program, per send or receive of a process that has just woken up', active.nsPerCall, 'ns', 300);
+  results.bound(`reading the network of ${active.processes} active processes, CPU`, active.readingMs, 'ms', 2);
+  results.bound(
+    'the same: eBPF program, per send or receive of a process that has just woken up',
+    active.nsPerCall,
+    'ns',
+    300,
+  );
   progress('short connections, and nethogs');
   const short = await shortConnections(workshop);
   const connections = `${Math.round(short.perSec)} short connections/s`;
-  bound(`${connections}: eBPF program, per send or receive`, short.nsPerCall, 'ns', 300);
-  compare(
+  results.bound(`${connections}: eBPF program, per send or receive`, short.nsPerCall, 'ns', 300);
+  results.compare(
     `${connections}: reading and eBPF programs, CPU per second`,
     short.ownMs,
     ['nethogs at both ends', short.nethogsMs],
@@ -131,7 +122,7 @@ try {
   );
 
   progress('10,000 sockets, and ss');
-  for (const row of await readingOfSockets(rusage)) compare(...row);
+  for (const row of await readingOfSockets(rusage)) results.compare(...row);
 
   progress('storms of short processes');
   for (const [name, storm] of [
@@ -139,21 +130,21 @@ try {
     ['make -j4 of tiny jobs', await makeStorm(workshop, 10)],
   ] as const) {
     const rate = `${Math.round(storm.processesPerSec)} processes/s`;
-    bound(`${name}, ${rate}: unattributed share of the host's CPU`, storm.unattributedPercent, '%', 5);
-    note(`${name}: share charged to what started it and lives`, `${storm.culpritsPercent.toFixed(1)} %`);
+    results.bound(`${name}, ${rate}: unattributed share of the host's CPU`, storm.unattributedPercent, '%', 5);
+    results.note(`${name}: share charged to what started it and lives`, `${storm.culpritsPercent.toFixed(1)} %`);
   }
   progress('a writer that is reaped');
   const writer = await reapedWriter(workshop);
-  note('child that wrote 100 MB and was reaped: charged to it', `${writer.childMb.toFixed(1)} MB`);
-  bound('the same: most that its parent is charged in one window', writer.parentMostMb, 'MB', 1);
+  results.note('child that wrote 100 MB and was reaped: charged to it', `${writer.childMb.toFixed(1)} MB`);
+  results.bound('the same: most that its parent is charged in one window', writer.parentMostMb, 'MB', 1);
 
   progress('sample to viewer');
   const stream = await sampleToViewer(workshop, 200);
-  bound('sample to viewer, p50', stream.p50, 'ms', 50);
-  bound('sample to viewer, p99', stream.p99, 'ms', 50);
-  bound('server, longest block of its loop meanwhile', stream.loopLagMaxMs, 'ms', 50);
+  results.bound('sample to viewer, p50', stream.p50, 'ms', 50);
+  results.bound('sample to viewer, p99', stream.p99, 'ms', 50);
+  results.bound('server, longest block of its loop meanwhile', stream.loopLagMaxMs, 'ms', 50);
   progress('npm start');
-  bound(
+  results.bound(
     'npm start to the first live frame, first start after an install',
     await startToFirstFrame(workshop, { warm: false }),
     's',
@@ -161,28 +152,9 @@ try {
   );
   const later = [];
   for (let start = 0; start < 3; start += 1) later.push(await startToFirstFrame(workshop, { warm: true }));
-  bound('npm start to the first live frame, later starts', median(later), 's', 2);
+  results.bound('npm start to the first live frame, later starts', median(later), 's', 2);
 } finally {
   workshop.close();
 }
 
-const table = new Table({
-  head: ['measured in one run', 'procmesh', 'beside it', 'ratio', 'asked', 'met'],
-  style: { head: [], border: [] },
-});
-for (const { what, measured, reference, ratio, asked, met } of results)
-  table.push([what, measured, reference, ratio, asked, met ? 'yes' : 'no']);
-process.stdout.write(`${table.toString()}\n`);
-if (process.argv.includes('--markdown')) {
-  process.stdout.write(
-    [
-      '| measured in one run | procmesh | beside it | ratio | asked | met |',
-      '|---|---|---|---|---|---|',
-      ...results.map(
-        (r) => `| ${r.what} | ${r.measured} | ${r.reference} | ${r.ratio} | ${r.asked} | ${r.met ? 'yes' : 'no'} |`,
-      ),
-    ]
-      .join('\n')
-      .concat('\n'),
-  );
-}
+results.print(process.argv.includes('--markdown'));
