@@ -157,8 +157,9 @@ export class Sessions {
   }
 
   async #prepare(connection: object, session: Session): Promise<void> {
+    // STRICT_ALL_TABLES would make MySQL refuse a lock_wait_timeout of 0, which it takes for 1.
     await session.change(
-      `SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY',
+      `SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY',
         innodb_lock_wait_timeout = ${LOCK_WAIT_S}`,
     );
     const [schema] = await session.rows(`SELECT MAX(version) AS version FROM ${SCHEMA_TABLE}`);
