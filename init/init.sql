@@ -26,6 +26,12 @@ CREATE TABLE IF NOT EXISTS tb_monitor_alert_info (
   PRIMARY KEY (rshost, a_time, kind)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='what was alerted and what recovered';
 
+CREATE TABLE IF NOT EXISTS tb_monitor_host_last (
+  rshost varchar(255) NOT NULL COMMENT 'host',
+  a_time timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP COMMENT 'end of the last interval',
+  PRIMARY KEY (rshost)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='hosts that have history';
+
 CREATE TABLE IF NOT EXISTS tb_monitor_host_info (
   rshost varchar(255) NOT NULL COMMENT 'host',
   a_time timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP COMMENT 'end of the interval',

@@ -4,7 +4,7 @@ import type { Point } from '../protocol/series.ts';
 import { type HostExtent, LIMITS, type Limits, ONLY_LARGEST, withinBudget } from './budget.ts';
 import { type HostRecord, LargestRecords } from './largest.ts';
 import type { Session, SqlValue } from './mysql-sessions.ts';
-import { utc } from './mysql-time.ts';
+import { utc, utcFrom } from './mysql-time.ts';
 import {
   type Extent,
   type Fields,
@@ -15,7 +15,15 @@ import {
   processRow,
 } from './records.ts';
 import type { HistoryAnswer, HistoryQuestion, HostsAnswer, KnownHost, Peaks, SeriesQuestion } from './store.ts';
-import { HOST_FIGURES, HOST_INFO, HOST_MAXIMA, PROCESS_INFO, PROCESS_IO_INFO, UNATTRIBUTED } from './tables.ts';
+import {
+  HOST_FIGURES,
+  HOST_INFO,
+  HOST_LAST,
+  HOST_MAXIMA,
+  PROCESS_INFO,
+  PROCESS_IO_INFO,
+  UNATTRIBUTED,
+} from './tables.ts';
 
 const HOSTS_PER_STATEMENT = 100;
 const NAMES_PER_STATEMENT = 500;
@@ -36,7 +44,7 @@ export class MysqlReader {
 
   async knownHosts(session: Session): Promise<KnownHost[]> {
     const rows = await session.rows(
-      `SELECT rshost, UNIX_TIMESTAMP(MAX(a_time)) AS ended FROM ${HOST_INFO.name} GROUP BY rshost ORDER BY rshost`,
+      `SELECT rshost, UNIX_TIMESTAMP(a_time) AS ended FROM ${HOST_LAST.name} ORDER BY rshost`,
     );
     return rows.map(({ rshost, ended }) => ({ host: rshost, lastIntervalEndMs: ended * 1000 }));
   }
@@ -149,7 +157,7 @@ async function stretches(
           `(SELECT rshost, ${END_MS} AS ended, length_ms FROM ${HOST_INFO.name} WHERE rshost = ? AND a_time >= ? ORDER BY a_time LIMIT 1)`,
       )
       .join(' UNION ALL '),
-    hosts.flatMap((host) => [host, utc(Math.ceil(atMs / 1000) * 1000)]),
+    hosts.flatMap((host) => [host, utcFrom(atMs)]),
   );
   const holding = new Map(next.filter((row) => row.ended - row.length_ms < atMs).map((row) => [row.rshost, row.ended]));
   return hosts.map((host) => {

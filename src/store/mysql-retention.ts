@@ -1,8 +1,8 @@
 import { isDenied, isLocked } from './mysql-errors.ts';
 import { DAILY_TABLES, REST } from './mysql-schema.ts';
 import type { Session } from './mysql-sessions.ts';
-import { utc } from './mysql-time.ts';
-import { ALERT_INFO, FORGET_SLACK_MS, HOST_INFO, INTERVAL_PARTS, PROCESS_INFO } from './tables.ts';
+import { utc, utcFrom } from './mysql-time.ts';
+import { ALERT_INFO, FORGET_SLACK_MS, HOST_INFO, HOST_LAST, INTERVAL_PARTS, PROCESS_INFO } from './tables.ts';
 
 const DAY_MS = 86_400_000;
 /** Days that have a partition before they begin. */
@@ -23,6 +23,8 @@ interface Partition {
  */
 export class MysqlRetention {
   #mayAlter = true;
+  /** The host whose intervals are deleted at the moment; those before it, by name, have none left that are old. */
+  #host = '';
 
   /** See `Store.prune`. */
   async prune(session: Session, beforeMs: number, maxRows: number): Promise<number> {
@@ -37,9 +39,28 @@ export class MysqlRetention {
         else if (!isLocked(error)) throw error;
       }
     }
-    const deleted = await deleteIntervals(session, beforeMs, maxRows);
+    const deleted = await this.#deleteIntervals(session, beforeMs, maxRows);
     // No older interval is left, so nothing refers to what was last used this long ago.
     return deleted >= maxRows ? deleted : deleted + (await forget(session, beforeMs, maxRows - deleted));
+  }
+
+  async #deleteIntervals(session: Session, beforeMs: number, maxRows: number): Promise<number> {
+    const before = utcFrom(beforeMs);
+    const hosts = await session.rows(`SELECT rshost FROM ${HOST_LAST.name} WHERE rshost >= ? ORDER BY rshost`, [
+      this.#host,
+    ]);
+    let deleted = 0;
+    for (const { rshost } of hosts) {
+      this.#host = rshost;
+      while (deleted < maxRows) {
+        const lastMs = await lastOfStep(session, rshost, before, maxRows - deleted);
+        if (lastMs === undefined) break;
+        deleted += await deleteUntil(session, rshost, lastMs);
+      }
+      if (deleted >= maxRows) return deleted;
+    }
+    this.#host = '';
+    return deleted;
   }
 }
 
@@ -108,23 +129,6 @@ async function alter(session: Session, statement: string): Promise<void> {
   }
 }
 
-async function deleteIntervals(session: Session, beforeMs: number, maxRows: number): Promise<number> {
-  const before = utc(Math.ceil(beforeMs / 1000) * 1000);
-  const hosts = await session.rows(
-    `SELECT rshost FROM ${HOST_INFO.name} GROUP BY rshost HAVING MIN(a_time) < ? ORDER BY rshost`,
-    [before],
-  );
-  let deleted = 0;
-  for (const { rshost } of hosts) {
-    while (deleted < maxRows) {
-      const lastMs = await lastOfStep(session, rshost, before, maxRows - deleted);
-      if (lastMs === undefined) break;
-      deleted += await deleteUntil(session, rshost, lastMs);
-    }
-  }
-  return deleted;
-}
-
 /** The end of the interval that fills a step of so many rows, or of the last one that is old; undefined when none is. */
 async function lastOfStep(session: Session, host: string, before: string, rows: number): Promise<number | undefined> {
   const old = await session.rows(
@@ -154,7 +158,8 @@ async function forget(session: Session, beforeMs: number, maxRows: number): Prom
   for (const [{ name }, unusedMs] of [
     [PROCESS_INFO, beforeMs - FORGET_SLACK_MS],
     [ALERT_INFO, beforeMs],
+    [HOST_LAST, beforeMs],
   ] as const)
-    forgotten += await session.change(`DELETE FROM ${name} WHERE a_time < ? LIMIT ?`, [utc(unusedMs), maxRows]);
+    forgotten += await session.change(`DELETE FROM ${name} WHERE a_time < ? LIMIT ?`, [utcFrom(unusedMs), maxRows]);
   return forgotten;
 }

@@ -6,3 +6,8 @@ export function utc(epochMs: number): string {
   const text = new Date(epochMs).toISOString();
   return `${text.slice(0, 10)} ${text.slice(11, 19)}`;
 }
+
+/** The first whole second that is not before it: what ends before the one ends before the other. */
+export function utcFrom(epochMs: number): string {
+  return utc(Math.ceil(epochMs / 1000) * 1000);
+}

@@ -3,7 +3,7 @@ import { ROWS_PER_STATEMENT, type Session } from './mysql-sessions.ts';
 import { utc } from './mysql-time.ts';
 import { intervalRows, nameRow, type Values } from './rows.ts';
 import type { HostInterval } from './store.ts';
-import { FORGET_SLACK_MS, HOST_INFO, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
+import { FORGET_SLACK_MS, HOST_INFO, HOST_LAST, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
 
 /** Command lines are up to 8 KB each. */
 const NAMES_PER_STATEMENT = 100;
@@ -11,6 +11,8 @@ const NAMES_PER_STATEMENT = 100;
 const MAX_KNOWN_NAMES = 200_000;
 /** Another server may have written some of a batch since this one looked; it does not do so again and again. */
 const MAX_ATTEMPTS = 5;
+
+const LATER = 'ON DUPLICATE KEY UPDATE a_time = GREATEST(a_time, VALUES(a_time))';
 
 /** Writes whole intervals, many hosts at once, each table's rows in the order of its key. */
 export class MysqlWriter {
@@ -39,6 +41,8 @@ export class MysqlWriter {
     const rows = intervals.map((item) => intervalRows(item, utc(item.interval.endMs)));
     const hosts = rows.map(({ host }) => host);
     await insert(session, HOST_INFO, hosts);
+    const lasts = rows.map(({ last }) => last);
+    await insert(session, HOST_LAST, lasts, LATER);
     const written = new Map<string, number>();
     const names: Values[] = [];
     for (const [index, { interval }] of intervals.entries())
@@ -97,5 +101,5 @@ async function insert(session: Session, table: Table, rows: readonly Values[], o
 /** Ordered, so that two servers that write the same names do not wait for each other in a circle. */
 function insertNames(session: Session, names: readonly Values[]): Promise<void> {
   const ordered = names.toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1));
-  return insert(session, PROCESS_INFO, ordered, 'ON DUPLICATE KEY UPDATE a_time = GREATEST(a_time, VALUES(a_time))');
+  return insert(session, PROCESS_INFO, ordered, LATER);
 }

@@ -24,7 +24,10 @@ export type Time = string | number;
 
 /** The rows that keep one interval. Of a process (pid, start) or mount listed twice the first counts. */
 export interface IntervalRows {
+  /** `HOST_INFO`. */
   host: Values;
+  /** `HOST_LAST`. */
+  last: Values;
   /** By `md5_str`. */
   names: ReadonlyMap<string, IntervalProcess>;
   parts: ReadonlyMap<Table, Values[]>;
@@ -44,6 +47,7 @@ export function intervalRows({ host, interval }: HostInterval, time: Time): Inte
   const { disks, interfaces = [], endpoints = [] } = interval;
   return {
     host: hostRow(host, time, interval, processes.length),
+    last: [host, time],
     names,
     parts: new Map([
       [PROCESS_IO_INFO, processes],

@@ -16,18 +16,17 @@ import {
 } from './records.ts';
 import { transaction } from './sqlite-transaction.ts';
 import type { HistoryAnswer, HistoryQuestion, HostsAnswer, KnownHost, Peaks, SeriesQuestion } from './store.ts';
-import { HOST_FIGURES, HOST_INFO, HOST_MAXIMA, PROCESS_INFO, PROCESS_IO_INFO, UNATTRIBUTED } from './tables.ts';
+import {
+  HOST_FIGURES,
+  HOST_INFO,
+  HOST_LAST,
+  HOST_MAXIMA,
+  PROCESS_INFO,
+  PROCESS_IO_INFO,
+  UNATTRIBUTED,
+} from './tables.ts';
 
-/** Hops from host to host along the primary key; GROUP BY would walk every interval. */
-export const KNOWN_HOSTS = `
-  WITH RECURSIVE known (rshost) AS (
-    SELECT min(rshost) FROM ${HOST_INFO.name}
-    UNION ALL
-    SELECT (SELECT min(h.rshost) FROM ${HOST_INFO.name} h WHERE h.rshost > known.rshost)
-    FROM known WHERE known.rshost IS NOT NULL
-  )
-  SELECT rshost, (SELECT max(h.a_time) FROM ${HOST_INFO.name} h WHERE h.rshost = known.rshost) AS a_time
-  FROM known WHERE rshost IS NOT NULL`;
+export const KNOWN_HOSTS = `SELECT rshost, a_time FROM ${HOST_LAST.name} ORDER BY rshost`;
 
 /** Answers from the time tables. Synchronous: lives in a thread of its own. */
 export class SqliteReader {

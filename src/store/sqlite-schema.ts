@@ -4,6 +4,7 @@ import {
   type ColumnKind,
   HOST_CONFIG,
   HOST_INFO,
+  HOST_LAST,
   PROCESS_INFO,
   SCHEMA_VERSION,
   TABLES,
@@ -37,6 +38,7 @@ export function migrate(db: DatabaseSync): void {
       // Version 1 kept where an interval began in place of its length.
       db.exec(`UPDATE ${table.name} SET length_ms = a_time - start_time`);
       db.exec(`ALTER TABLE ${table.name} DROP COLUMN start_time`);
+      db.exec(`INSERT INTO ${HOST_LAST.name} SELECT rshost, max(a_time) FROM ${table.name} GROUP BY rshost`);
     }
   }
   for (const { name, unique, index } of TABLES) {

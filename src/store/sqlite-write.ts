@@ -3,12 +3,13 @@ import { intervalRows, nameRow, type Values } from './rows.ts';
 import { KNOWN_HOSTS } from './sqlite-read.ts';
 import { transaction } from './sqlite-transaction.ts';
 import type { HostInterval } from './store.ts';
-import { FORGET_SLACK_MS, HOST_INFO, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
+import { FORGET_SLACK_MS, HOST_INFO, HOST_LAST, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
 
 /** Writes and deletes whole intervals. Synchronous: lives in a thread of its own. */
 export class SqliteWriter {
   readonly #db: DatabaseSync;
   readonly #insertHost: Insert;
+  readonly #insertLast: Insert;
   readonly #insertParts: ReadonlyMap<Table, Insert>;
   readonly #insertNames: Insert;
   readonly #knownHosts: StatementSync;
@@ -16,10 +17,16 @@ export class SqliteWriter {
   readonly #deleteParts: StatementSync[];
   readonly #deleteHost: StatementSync;
   readonly #forgetNames: StatementSync;
+  readonly #forgetHosts: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
     this.#insertHost = insert(db, HOST_INFO);
+    this.#insertLast = insert(
+      db,
+      HOST_LAST,
+      'ON CONFLICT (rshost) DO UPDATE SET a_time = max(a_time, excluded.a_time)',
+    );
     this.#insertParts = new Map(INTERVAL_PARTS.map((table) => [table, insert(db, table)]));
     this.#insertNames = insert(
       db,
@@ -32,6 +39,7 @@ export class SqliteWriter {
     );
     this.#deleteParts = INTERVAL_PARTS.map((table) => deleteInterval(db, table));
     this.#deleteHost = deleteInterval(db, HOST_INFO);
+    this.#forgetHosts = db.prepare(`DELETE FROM ${HOST_LAST.name} WHERE a_time < ?`);
     this.#forgetNames = db.prepare(
       `DELETE FROM ${PROCESS_INFO.name} WHERE md5_str IN (SELECT md5_str FROM ${PROCESS_INFO.name} WHERE a_time < ? LIMIT ?)`,
     );
@@ -55,15 +63,19 @@ export class SqliteWriter {
         }
       }
       // No older interval is left, so nothing refers to what was last used this long ago.
-      return deleted + Number(this.#forgetNames.run(beforeMs - FORGET_SLACK_MS, maxRows - deleted).changes);
+      return [
+        this.#forgetNames.run(beforeMs - FORGET_SLACK_MS, maxRows - deleted),
+        this.#forgetHosts.run(beforeMs),
+      ].reduce((sum, { changes }) => sum + Number(changes), deleted);
     });
   }
 
   #writeInterval(item: HostInterval): void {
     const { endMs } = item.interval;
-    const { host, names, parts } = intervalRows(item, endMs);
+    const { host, last, names, parts } = intervalRows(item, endMs);
     const isNew = this.#insertHost(host);
     if (!isNew) return;
+    this.#insertLast(last);
     for (const [md5, process] of names) this.#insertNames(nameRow(md5, process, endMs));
     for (const [table, rows] of parts) for (const row of rows) this.#insertParts.get(table)?.(row);
   }

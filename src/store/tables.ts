@@ -114,6 +114,14 @@ export const ALERT_INFO: Table = {
   key: ['rshost', 'a_time', 'kind'],
 };
 
+/** So that nobody has to look through all intervals to find out which hosts there are. */
+export const HOST_LAST: Table = {
+  name: 'tb_monitor_host_last',
+  comment: 'hosts that have history',
+  columns: [host, { ...time, comment: 'end of the last interval' }],
+  key: ['rshost'],
+};
+
 /** An interval is in the other time tables only if it is here. */
 export const HOST_INFO: Table = {
   name: 'tb_monitor_host_info',
@@ -254,7 +262,15 @@ export const INTERVAL_PARTS: readonly Table[] = [
   PORT_NET_INFO,
 ];
 
-export const TABLES: readonly Table[] = [HOST_CONFIG, VERSION, ALERT_INFO, HOST_INFO, ...INTERVAL_PARTS, PROCESS_INFO];
+export const TABLES: readonly Table[] = [
+  HOST_CONFIG,
+  VERSION,
+  ALERT_INFO,
+  HOST_LAST,
+  HOST_INFO,
+  ...INTERVAL_PARTS,
+  PROCESS_INFO,
+];
 
 /** `cpuPercent` → `cpu_percent`. */
 function snakeCase(name: string): string {

@@ -6,6 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { METRICS } from '../../src/protocol/metric.ts';
 import { openReader, openWriter } from '../../src/store/sqlite-file.ts';
+import { SqliteReader } from '../../src/store/sqlite-read.ts';
 import { SqliteWriter } from '../../src/store/sqlite-write.ts';
 import { interval, T0 } from './sample.ts';
 
@@ -37,6 +38,7 @@ describe('sqlite schema', () => {
         'tb_monitor_disk_util_qu_info',
         'tb_monitor_host_config',
         'tb_monitor_host_info',
+        'tb_monitor_host_last',
         'tb_monitor_net_info',
         'tb_monitor_port_net_info',
         'tb_monitor_process_info',
@@ -47,6 +49,30 @@ describe('sqlite schema', () => {
     assert.deepEqual(columns('tb_monitor_host_config'), ['id', 'rshost', 'istate']);
     for (const { column } of METRICS)
       for (const name of [column, `${column}_max`]) assert.ok(columns('tb_monitor_process_io_info').includes(name));
+  });
+
+  it('is brought up to date from its first version, with what it holds', () => {
+    new SqliteWriter(db).write([0, 1].map((step) => ({ host: 'a', interval: interval(step) })));
+    db.exec(`
+      ALTER TABLE tb_monitor_host_info ADD COLUMN start_time INTEGER NOT NULL DEFAULT 0;
+      UPDATE tb_monitor_host_info SET start_time = a_time - 29000;
+      ALTER TABLE tb_monitor_host_info DROP COLUMN length_ms;
+      DROP TABLE tb_monitor_host_last;
+      DROP TABLE tb_monitor_alert_info;
+      PRAGMA user_version = 1;
+    `);
+    db.close();
+    db = openWriter(join(folder, 'store.db'));
+    assert.equal(columns('tb_monitor_host_info').includes('start_time'), false);
+    const reader = new SqliteReader(db);
+    const { endMs } = interval(1);
+    assert.deepEqual(reader.knownHosts(), [{ host: 'a', lastIntervalEndMs: endMs }]);
+    const [{ coveredMs, intervals } = { coveredMs: 0, intervals: 0 }] = reader.hosts({
+      atMs: endMs,
+      windowMs: 1e6,
+    }).hosts;
+    assert.deepEqual([coveredMs, intervals], [58_000, 2]);
+    assert.equal(db.prepare('PRAGMA user_version').get()?.user_version, 2);
   });
 
   it('takes the documented statement for a new host again and again', () => {

@@ -99,6 +99,7 @@ async function makeProcesses(admin: Connection, perHost: number): Promise<void> 
     SELECT md5_str, cmdline, instance, 'mysql', 'mysqld', NULL, NULL, rsport, NOW() FROM procs`,
   );
   await admin.query('INSERT INTO old_process_info SELECT NULL, md5_str, cmdline FROM procs');
+  await admin.query('INSERT INTO tb_monitor_host_last SELECT rshost, NOW() FROM hosts');
   await admin.query(
     `CREATE TEMPORARY TABLE moment (id int PRIMARY KEY, ${COLUMNS.map((column) => `${column} double`).join(', ')}) ENGINE=MEMORY`,
   );
