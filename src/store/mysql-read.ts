@@ -84,7 +84,7 @@ export class MysqlReader {
       const figures = new Map<number, ProcessRecord>();
       if (process !== undefined)
         for await (const values of session.stream(
-          `SELECT ${END_MS}, pid, started, md5_str, state, threads, ${[...AVERAGES, ...MAXIMA].join(', ')}
+          `SELECT ${END_MS}, pid, started, HEX(md5_str), state, threads, ${[...AVERAGES, ...MAXIMA].join(', ')}
           FROM ${PROCESS_IO_INFO.name} WHERE ${WITHIN} AND pid = ? AND started = ?`,
           [...bounds(stretch), process.pid, process.startedMs],
         ))
@@ -200,7 +200,7 @@ function hostAverages(): string[] {
 /** Of hosts of which the question takes in one interval. */
 async function* oneInterval(session: Session, hosts: readonly Found[]): AsyncGenerator<[string, ProcessRecord]> {
   const rows = session.stream(
-    `SELECT rshost, pid, started, md5_str, state, threads, ${[...AVERAGES, ...MAXIMA].join(', ')}
+    `SELECT rshost, pid, started, HEX(md5_str), state, threads, ${[...AVERAGES, ...MAXIMA].join(', ')}
     FROM ${PROCESS_IO_INFO.name} WHERE ${hosts.map(() => '(rshost = ? AND a_time = ?)').join(' OR ')}`,
     hosts.flatMap(({ host, extent }) => [host, utc(extent.toMs)]),
   );
@@ -210,7 +210,7 @@ async function* oneInterval(session: Session, hosts: readonly Found[]): AsyncGen
 /** Averages over the covered time, and identity by the last interval that recorded the process. */
 async function* manyIntervals(session: Session, { stretch, extent }: Found): AsyncGenerator<ProcessRecord> {
   // The largest text is the newest: a time in seconds has ten digits from 2001 to 2286.
-  const newest = `MAX(CONCAT(UNIX_TIMESTAMP(p.a_time), ' ', p.md5_str, ' ', p.state, ' ', p.threads))`;
+  const newest = `MAX(CONCAT(UNIX_TIMESTAMP(p.a_time), ' ', HEX(p.md5_str), ' ', p.state, ' ', p.threads))`;
   const rows = session.stream(
     `SELECT p.pid, p.started, ${newest}, ${AVERAGES.map((column) => `SUM(p.${column} * h.length_ms)`).join(', ')},
       ${MAXIMA.map((column) => `MAX(p.${column})`).join(', ')}
@@ -230,8 +230,10 @@ async function* manyIntervals(session: Session, { stretch, extent }: Found): Asy
 async function named(session: Session, records: readonly HostRecord[]): Promise<HistoryAnswer['rows']> {
   const names = new Map<string, Fields>();
   for (const part of chunks([...new Set(records.map(({ record }) => record.md5_str))], NAMES_PER_STATEMENT)) {
-    const rows = await session.rows(`SELECT * FROM ${PROCESS_INFO.name} WHERE md5_str IN (?)`, [part]);
-    for (const row of rows) names.set(row.md5_str, row as Fields);
+    const rows = await session.rows(`SELECT *, HEX(md5_str) AS digits FROM ${PROCESS_INFO.name} WHERE md5_str IN (?)`, [
+      part.map((digits) => Buffer.from(digits, 'hex')),
+    ]);
+    for (const row of rows) names.set(row.digits, row as Fields);
   }
   return records.map(({ host, record }) => processRow(host, record, names.get(record.md5_str)));
 }

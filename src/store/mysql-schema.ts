@@ -13,7 +13,7 @@ const OPTIONS = 'ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin';
 
 const TYPES: Record<ColumnKind, string> = {
   id: 'bigint',
-  hash: 'char(32) CHARACTER SET ascii COLLATE ascii_bin',
+  hash: 'binary(16)',
   name: 'varchar(255)',
   path: 'varchar(500)',
   text: 'text',

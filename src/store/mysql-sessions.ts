@@ -28,7 +28,7 @@ const LOCK_WAIT_S = 5;
 export const ROWS_PER_STATEMENT = 1_000;
 
 /** A value, or rows of values for `VALUES ?`. */
-export type SqlValue = string | number | null | readonly SqlValue[];
+export type SqlValue = string | number | Buffer | null | readonly SqlValue[];
 
 /** One connection, as long as some work of ours has it. */
 export class Session {

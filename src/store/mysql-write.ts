@@ -1,7 +1,7 @@
 import { isDuplicate } from './mysql-errors.ts';
 import { ROWS_PER_STATEMENT, type Session } from './mysql-sessions.ts';
 import { utc } from './mysql-time.ts';
-import { intervalRows, nameRow, type Values } from './rows.ts';
+import { intervalRows, nameRow, type Values, type Writing } from './rows.ts';
 import type { HostInterval } from './store.ts';
 import { FORGET_SLACK_MS, HOST_INFO, HOST_LAST, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
 
@@ -12,6 +12,7 @@ const MAX_KNOWN_NAMES = 200_000;
 /** Another server may have written some of a batch since this one looked; it does not do so again and again. */
 const MAX_ATTEMPTS = 5;
 
+export const WRITING: Writing = { time: utc, hash: (digits) => Buffer.from(digits, 'hex') };
 const LATER = 'ON DUPLICATE KEY UPDATE a_time = GREATEST(a_time, VALUES(a_time))';
 
 /** Writes whole intervals, many hosts at once, each table's rows in the order of its key. */
@@ -38,7 +39,7 @@ export class MysqlWriter {
 
   /** @returns the names that it wrote, and when they were used last. */
   async #insert(session: Session, intervals: readonly HostInterval[]): Promise<Map<string, number>> {
-    const rows = intervals.map((item) => intervalRows(item, utc(item.interval.endMs)));
+    const rows = intervals.map((item) => intervalRows(item, WRITING));
     const hosts = rows.map(({ host }) => host);
     await insert(session, HOST_INFO, hosts);
     const lasts = rows.map(({ last }) => last);
@@ -50,7 +51,7 @@ export class MysqlWriter {
         const known = written.get(md5) ?? this.#knownNames.get(md5) ?? 0;
         if (known >= interval.endMs - FORGET_SLACK_MS) continue;
         written.set(md5, interval.endMs);
-        names.push(nameRow(md5, process, utc(interval.endMs)));
+        names.push(nameRow(md5, process, interval.endMs, WRITING));
       }
     await insertNames(session, names);
     for (const table of INTERVAL_PARTS) {
@@ -100,6 +101,6 @@ async function insert(session: Session, table: Table, rows: readonly Values[], o
 
 /** Ordered, so that two servers that write the same names do not wait for each other in a circle. */
 function insertNames(session: Session, names: readonly Values[]): Promise<void> {
-  const ordered = names.toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+  const ordered = names.toSorted(([a], [b]) => Buffer.compare(a as Buffer, b as Buffer));
   return insert(session, PROCESS_INFO, ordered, LATER);
 }

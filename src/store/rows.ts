@@ -18,9 +18,14 @@ import {
 } from './tables.ts';
 
 /** One row, in the order of its table's columns. Arrays, as a server makes thousands of them a second. */
-export type Values = (string | number | null)[];
-/** How a store writes an instant. */
-export type Time = string | number;
+export type Values = (string | number | Buffer | null)[];
+
+/** How a store writes an instant, and an MD5 of 32 hexadecimal digits. */
+export interface Writing {
+  time: (epochMs: number) => string | number;
+  hash: (digits: string) => string | Buffer;
+}
+type Time = ReturnType<Writing['time']>;
 
 /** The rows that keep one interval. Of a process (pid, start) or mount listed twice the first counts. */
 export interface IntervalRows {
@@ -28,7 +33,7 @@ export interface IntervalRows {
   host: Values;
   /** `HOST_LAST`. */
   last: Values;
-  /** By `md5_str`. */
+  /** By the digits of their MD5. */
   names: ReadonlyMap<string, IntervalProcess>;
   parts: ReadonlyMap<Table, Values[]>;
 }
@@ -36,13 +41,13 @@ export interface IntervalRows {
 const METRIC_NAMES = METRICS.map(({ name }) => name);
 const MAX_NAMES = METRIC_NAMES.map((name): MaxName => `${name}Max`);
 
-/** @param time of the interval's end. */
-export function intervalRows({ host, interval }: HostInterval, time: Time): IntervalRows {
+export function intervalRows({ host, interval }: HostInterval, writing: Writing): IntervalRows {
+  const time = writing.time(interval.endMs);
   const names = new Map<string, IntervalProcess>();
   const processes = inOrder(interval.processes).map(({ process, startedMs }) => {
     const md5 = md5Of(process);
     if (!names.has(md5)) names.set(md5, process);
-    return processRow(host, time, process, startedMs, md5);
+    return processRow(host, time, process, startedMs, writing.hash(md5));
   });
   const { disks, interfaces = [], endpoints = [] } = interval;
   return {
@@ -83,9 +88,9 @@ export function intervalRows({ host, interval }: HostInterval, time: Time): Inte
   };
 }
 
-/** `PROCESS_INFO`. */
-export function nameRow(md5: string, process: IntervalProcess, time: Time): Values {
-  return [md5, ...namesOf(process), time];
+/** `PROCESS_INFO`; used last by an interval that ended at `endMs`. */
+export function nameRow(digits: string, process: IntervalProcess, endMs: number, { hash, time }: Writing): Values {
+  return [hash(digits), ...namesOf(process), time(endMs)];
 }
 
 /** Of all of a process's names; what is absent counts too. */
@@ -140,7 +145,13 @@ function hostRow(rshost: string, time: Time, interval: Interval, recorded: numbe
   ];
 }
 
-function processRow(rshost: string, time: Time, process: IntervalProcess, started: number, md5: string): Values {
+function processRow(
+  rshost: string,
+  time: Time,
+  process: IntervalProcess,
+  started: number,
+  md5: string | Buffer,
+): Values {
   const { pid, state, threads, ports } = process;
   const rsport = ports.length === 0 ? null : Math.min(...ports);
   const row: Values = [rshost, time, whole(pid), started, rsport, md5, state, whole(threads)];

@@ -1,9 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { intervalRows, nameRow, type Values } from './rows.ts';
+import { intervalRows, nameRow, type Values, type Writing } from './rows.ts';
 import { KNOWN_HOSTS } from './sqlite-read.ts';
 import { transaction } from './sqlite-transaction.ts';
 import type { HostInterval } from './store.ts';
 import { FORGET_SLACK_MS, HOST_INFO, HOST_LAST, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
+
+const PLAIN: Writing = { time: (epochMs) => epochMs, hash: (digits) => digits };
 
 /** Writes and deletes whole intervals. Synchronous: lives in a thread of its own. */
 export class SqliteWriter {
@@ -72,11 +74,11 @@ export class SqliteWriter {
 
   #writeInterval(item: HostInterval): void {
     const { endMs } = item.interval;
-    const { host, last, names, parts } = intervalRows(item, endMs);
+    const { host, last, names, parts } = intervalRows(item, PLAIN);
     const isNew = this.#insertHost(host);
     if (!isNew) return;
     this.#insertLast(last);
-    for (const [md5, process] of names) this.#insertNames(nameRow(md5, process, endMs));
+    for (const [md5, process] of names) this.#insertNames(nameRow(md5, process, endMs, PLAIN));
     for (const [table, rows] of parts) for (const row of rows) this.#insertParts.get(table)?.(row);
   }
 }

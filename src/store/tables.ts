@@ -6,7 +6,7 @@ import { hostUsageSchema } from '../protocol/row.ts';
 export const SCHEMA_VERSION = 2;
 
 /**
- * `id` numbers itself; `hash` is 32 characters; `name` at most 255, `path` 500, `text` more; `time` is an instant in whole
+ * `id` numbers itself; `hash` is an MD5; `name` at most 255, `path` 500, `text` more; `time` is an instant in whole
  * seconds, `epochMs` one in ms since 1970; `whole` is at most `LARGEST_WHOLE`; `figure` a double.
  */
 export type ColumnKind = 'id' | 'hash' | 'name' | 'path' | 'text' | 'time' | 'epochMs' | 'whole' | 'figure';
@@ -216,7 +216,7 @@ export const PROCESS_INFO: Table = {
   name: 'tb_monitor_process_info',
   comment: 'command lines and names of processes, each once',
   columns: [
-    { name: 'md5_str', kind: 'hash', comment: 'MD5 of the columns up to ports' },
+    { name: 'md5_str', kind: 'hash', comment: 'MD5 of the columns up to ports; hex(md5_str) shows it' },
     { name: 'cmdline', kind: 'text', comment: 'command line, secrets masked' },
     { name: 'instance', kind: 'name', comment: 'such as mysqld:3307' },
     { name: 'user', kind: 'name', comment: 'user' },
@@ -245,7 +245,7 @@ export const PROCESS_IO_INFO: Table = {
     { name: 'pid', kind: 'whole', comment: 'process' },
     { name: 'started', kind: 'epochMs', comment: 'when the process started, ms since 1970' },
     { name: 'rsport', kind: 'whole', optional: true, comment: 'lowest port it listens on' },
-    { name: 'md5_str', kind: 'hash', comment: 'its names in tb_monitor_process_info' },
+    { name: 'md5_str', kind: 'hash', comment: 'its names in tb_monitor_process_info; 16 bytes instead of 32 digits' },
     { name: 'state', kind: 'name', comment: 'as in ps(1)' },
     { name: 'threads', kind: 'whole', comment: 'threads' },
     ...averages([...METRICS.map(({ column }) => column), ...METRICS.map(({ column }) => `${column}_max`)], {}, true),

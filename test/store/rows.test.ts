@@ -10,6 +10,11 @@ const FULL = interval(0, {
   endpoints: [{ instance: 'mysqld:3306', localPort: 3306, remoteAddress: '10.0.0.7', ...rates }],
 });
 
+const WRITING = {
+  time: (epochMs: number) => (epochMs === FULL.endMs ? 'then' : 'else'),
+  hash: (digits: string) => digits,
+};
+
 /** A row by the names of its columns. */
 function byColumn(table: Table, row: Values | undefined): Record<string, unknown> {
   assert.equal(row?.length, table.columns.length, table.name);
@@ -17,7 +22,7 @@ function byColumn(table: Table, row: Values | undefined): Record<string, unknown
 }
 
 describe('rows of an interval', () => {
-  const { host, names, parts } = intervalRows({ host: 'a', interval: FULL }, 'then');
+  const { host, names, parts } = intervalRows({ host: 'a', interval: FULL }, WRITING);
 
   it('have a value for each column of their table, in its order', () => {
     assert.deepEqual(
@@ -54,7 +59,7 @@ describe('rows of an interval', () => {
       [4711, Date.parse('2026-06-01T00:00:00.120Z'), 3307, 42, 3_000_000_000.3, 390],
     );
     const [[md5, named] = ['', aProcess()]] = names;
-    assert.deepEqual(byColumn(PROCESS_INFO, nameRow(md5, named, 'then')), {
+    assert.deepEqual(byColumn(PROCESS_INFO, nameRow(md5, named, FULL.endMs, WRITING)), {
       ...{
         md5_str: process?.md5_str,
         cmdline: aProcess().cmdline,
@@ -70,7 +75,10 @@ describe('rows of an interval', () => {
     const same = [aProcess({ pid: 1 }), aProcess({ pid: 2 })];
     const others = [{ ports: [1] }, { unit: 'x' }, { container: '' }, { user: 'y' }, { cmdline: 'z' }, { comm: 'c' }];
     const processes = [...same, ...others.map((fields, index) => aProcess({ pid: 3 + index, ...fields }))];
-    assert.equal(intervalRows({ host: 'a', interval: interval(0, { processes }) }, 0).names.size, 1 + others.length);
+    assert.equal(
+      intervalRows({ host: 'a', interval: interval(0, { processes }) }, WRITING).names.size,
+      1 + others.length,
+    );
   });
 
   it('take the first of what MySQL takes for the same key', () => {
@@ -78,7 +86,7 @@ describe('rows of an interval', () => {
     assert.ok(root !== undefined);
     const mounts = ['/data', '/data ', '/Data', '/data\t', `/${'x'.repeat(600)}`, `/${'x'.repeat(601)}`];
     const disks = mounts.map((mount, index) => ({ ...root, mount, usedBytes: index }));
-    const rows = intervalRows({ host: 'a', interval: interval(0, { disks }) }, 0).parts;
+    const rows = intervalRows({ host: 'a', interval: interval(0, { disks }) }, WRITING).parts;
     const [, disk] = INTERVAL_PARTS;
     assert.ok(disk !== undefined);
     assert.deepEqual(

@@ -3,7 +3,7 @@ import { Ingest } from '../../../src/server/ingest.ts';
 import { ServerMetrics } from '../../../src/server/metrics.ts';
 import { MysqlStore } from '../../../src/store/mysql.ts';
 import type { MysqlAddress } from '../../../src/store/mysql-sessions.ts';
-import { utc } from '../../../src/store/mysql-time.ts';
+import { WRITING } from '../../../src/store/mysql-write.ts';
 import { intervalRows } from '../../../src/store/rows.ts';
 import type { HostInterval } from '../../../src/store/store.ts';
 import { PROCESS_IO_INFO } from '../../../src/store/tables.ts';
@@ -57,7 +57,7 @@ export async function ingestSpeed(address: MysqlAddress, startMs: number): Promi
       const ownCost = await cost(countRows(delivered), () => acknowledged(ingest, delivered));
       const rows = fleet
         .intervals(endMs + INTERVAL_MS, INTERVAL_MS)
-        .flatMap((item) => intervalRows(item, utc(item.interval.endMs)).parts.get(PROCESS_IO_INFO) ?? []);
+        .flatMap((item) => intervalRows(item, WRITING).parts.get(PROCESS_IO_INFO) ?? []);
       const bareCost = await cost(rows.length, async () => {
         const names = PROCESS_IO_INFO.columns.map(({ name }) => name).join(', ');
         for (let from = 0; from < rows.length; from += ROWS_PER_INSERT)
@@ -87,7 +87,7 @@ export async function ingestSpeed(address: MysqlAddress, startMs: number): Promi
 /** Rows of all tables that keep them. */
 function countRows(delivered: readonly HostInterval[]): number {
   return delivered.reduce((sum, item) => {
-    const parts = [...intervalRows(item, '').parts.values()];
+    const parts = [...intervalRows(item, WRITING).parts.values()];
     return parts.reduce((rows, part) => rows + part.length, sum + 1);
   }, 0);
 }
