@@ -13,6 +13,8 @@ const MAX_KNOWN_NAMES = 200_000;
 const MAX_ATTEMPTS = 5;
 
 export const WRITING: Writing = { time: utc, hash: (digits) => Buffer.from(digits, 'hex') };
+/** Of what somebody has deleted only in part the rest must not be in the way for ever. */
+const AS_IT_IS = 'ON DUPLICATE KEY UPDATE rshost = rshost';
 const LATER = 'ON DUPLICATE KEY UPDATE a_time = GREATEST(a_time, VALUES(a_time))';
 
 /** Writes whole intervals, many hosts at once, each table's rows in the order of its key. */
@@ -26,7 +28,9 @@ export class MysqlWriter {
     for (let attempt = 1; wanted.length > 0; attempt += 1) {
       const intervals = wanted;
       try {
-        const names = await session.transaction('write', () => this.#insert(session, intervals));
+        const names = await session.transaction('write', () =>
+          this.#insert(session, intervals, attempt === 1 ? '' : AS_IT_IS),
+        );
         this.#remember(names);
         return;
       } catch (error) {
@@ -38,7 +42,11 @@ export class MysqlWriter {
   }
 
   /** @returns the names that it wrote, and when they were used last. */
-  async #insert(session: Session, intervals: readonly HostInterval[]): Promise<Map<string, number>> {
+  async #insert(
+    session: Session,
+    intervals: readonly HostInterval[],
+    onDuplicatePart: string,
+  ): Promise<Map<string, number>> {
     const rows = intervals.map((item) => intervalRows(item, WRITING));
     const hosts = rows.map(({ host }) => host);
     await insert(session, HOST_INFO, hosts);
@@ -56,7 +64,7 @@ export class MysqlWriter {
     await insertNames(session, names);
     for (const table of INTERVAL_PARTS) {
       const parts = rows.flatMap((one) => one.parts.get(table) ?? []);
-      await insert(session, table, parts);
+      await insert(session, table, parts, onDuplicatePart);
     }
     return written;
   }

@@ -99,6 +99,14 @@ describe('mysql in trouble', { timeout: 120_000 }, () => {
     assert.deepEqual(await counts(), [60, 60]);
   });
 
+  it('writes an interval of which somebody has deleted a part', async (t) => {
+    t.after(() => store.close());
+    await write(0);
+    mariadb.script('DELETE FROM dbzz_monitor.tb_monitor_host_info; DELETE FROM dbzz_monitor.tb_monitor_process_info');
+    await store.write([0, 1].map((step) => ({ host: 'a', interval: interval(step) })));
+    assert.deepEqual(await counts(), [2, 2]);
+  });
+
   it('refuses what no column takes, whole, and takes the rest of what comes', async (t) => {
     t.after(() => store.close());
     const absurd = interval(1, { processes: [aProcess({ user: 'x'.repeat(256) })] });
