@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { isDuplicate } from './mysql-errors.ts';
 import { ROWS_PER_STATEMENT, type Session } from './mysql-sessions.ts';
 import { utc } from './mysql-time.ts';
@@ -7,20 +8,26 @@ import { FORGET_SLACK_MS, HOST_INFO, HOST_LAST, INTERVAL_PARTS, PROCESS_INFO, ty
 
 /** Command lines are up to 8 KB each. */
 const NAMES_PER_STATEMENT = 100;
-/** Names that are known to be in the table; past that all are forgotten and written again. */
-const MAX_KNOWN_NAMES = 200_000;
+/** Some hundred bytes each; past that all are forgotten and written again. */
+const MAX_KNOWN_NAMES = 100_000;
 /** Another server may have written some of a batch since this one looked; it does not do so again and again. */
 const MAX_ATTEMPTS = 5;
 
-export const WRITING: Writing = { time: utc, hash: (digits) => Buffer.from(digits, 'hex') };
 /** Of what somebody has deleted only in part the rest must not be in the way for ever. */
 const AS_IT_IS = 'ON DUPLICATE KEY UPDATE rshost = rshost';
 const LATER = 'ON DUPLICATE KEY UPDATE a_time = GREATEST(a_time, VALUES(a_time))';
 
+interface Name {
+  md5: Buffer;
+  /** `a_time` of its row in `PROCESS_INFO` as it was written last; 0 before. */
+  writtenMs: number;
+}
+
 /** Writes whole intervals, many hosts at once, each table's rows in the order of its key. */
 export class MysqlWriter {
-  /** `a_time` of each row of `PROCESS_INFO` as it was written last. */
-  readonly #knownNames = new Map<string, number>();
+  /** By the text whose MD5 it is: hashing the names of every process again and again would be a tenth of the work. */
+  readonly #names = new Map<string, Name>();
+  readonly #writing: Writing = { time: utc, md5: (text) => this.#name(text).md5 };
 
   /** All intervals in one transaction; those that are there already stay as they are. */
   async write(session: Session, batch: readonly HostInterval[]): Promise<void> {
@@ -31,7 +38,8 @@ export class MysqlWriter {
         const names = await session.transaction('write', () =>
           this.#insert(session, intervals, attempt === 1 ? '' : AS_IT_IS),
         );
-        this.#remember(names);
+        for (const [text, endMs] of names) this.#name(text).writtenMs = endMs;
+        if (this.#names.size > MAX_KNOWN_NAMES) this.#names.clear();
         return;
       } catch (error) {
         // The usual case costs nothing: what is there already is looked for only when something of a batch is.
@@ -47,7 +55,7 @@ export class MysqlWriter {
     intervals: readonly HostInterval[],
     onDuplicatePart: string,
   ): Promise<Map<string, number>> {
-    const rows = intervals.map((item) => intervalRows(item, WRITING));
+    const rows = intervals.map((item) => intervalRows(item, this.#writing));
     const hosts = rows.map(({ host }) => host);
     await insert(session, HOST_INFO, hosts);
     const lasts = rows.map(({ last }) => last);
@@ -55,11 +63,11 @@ export class MysqlWriter {
     const written = new Map<string, number>();
     const names: Values[] = [];
     for (const [index, { interval }] of intervals.entries())
-      for (const [md5, process] of rows[index]?.names ?? []) {
-        const known = written.get(md5) ?? this.#knownNames.get(md5) ?? 0;
-        if (known >= interval.endMs - FORGET_SLACK_MS) continue;
-        written.set(md5, interval.endMs);
-        names.push(nameRow(md5, process, interval.endMs, WRITING));
+      for (const [text, process] of rows[index]?.names ?? []) {
+        const knownMs = written.get(text) ?? this.#name(text).writtenMs;
+        if (knownMs >= interval.endMs - FORGET_SLACK_MS) continue;
+        written.set(text, interval.endMs);
+        names.push(nameRow(text, process, interval.endMs, this.#writing));
       }
     await insertNames(session, names);
     for (const table of INTERVAL_PARTS) {
@@ -69,9 +77,13 @@ export class MysqlWriter {
     return written;
   }
 
-  #remember(names: ReadonlyMap<string, number>): void {
-    if (this.#knownNames.size > MAX_KNOWN_NAMES) this.#knownNames.clear();
-    for (const [md5, endMs] of names) this.#knownNames.set(md5, endMs);
+  #name(text: string): Name {
+    let name = this.#names.get(text);
+    if (name === undefined) {
+      name = { md5: createHash('md5').update(text).digest(), writtenMs: 0 };
+      this.#names.set(text, name);
+    }
+    return name;
   }
 }
 

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { Disk, Interval, IntervalEndpoint, IntervalInterface, IntervalProcess } from '../protocol/interval.ts';
 import { type MaxName, METRICS } from '../protocol/metric.ts';
 import type { HostInterval } from './store.ts';
@@ -20,10 +19,10 @@ import {
 /** One row, in the order of its table's columns. Arrays, as a server makes thousands of them a second. */
 export type Values = (string | number | Buffer | null)[];
 
-/** How a store writes an instant, and an MD5 of 32 hexadecimal digits. */
+/** How a store writes an instant, and the MD5 of a text. */
 export interface Writing {
   time: (epochMs: number) => string | number;
-  hash: (digits: string) => string | Buffer;
+  md5: (text: string) => string | Buffer;
 }
 type Time = ReturnType<Writing['time']>;
 
@@ -33,7 +32,7 @@ export interface IntervalRows {
   host: Values;
   /** `HOST_LAST`. */
   last: Values;
-  /** By the digits of their MD5. */
+  /** Each distinct one, by the text whose MD5 stands for it. */
   names: ReadonlyMap<string, IntervalProcess>;
   parts: ReadonlyMap<Table, Values[]>;
 }
@@ -45,9 +44,9 @@ export function intervalRows({ host, interval }: HostInterval, writing: Writing)
   const time = writing.time(interval.endMs);
   const names = new Map<string, IntervalProcess>();
   const processes = inOrder(interval.processes).map(({ process, startedMs }) => {
-    const md5 = md5Of(process);
-    if (!names.has(md5)) names.set(md5, process);
-    return processRow(host, time, process, startedMs, writing.hash(md5));
+    const text = JSON.stringify(namesOf(process));
+    if (!names.has(text)) names.set(text, process);
+    return processRow(host, time, process, startedMs, writing.md5(text));
   });
   const { disks, interfaces = [], endpoints = [] } = interval;
   return {
@@ -89,15 +88,11 @@ export function intervalRows({ host, interval }: HostInterval, writing: Writing)
 }
 
 /** `PROCESS_INFO`; used last by an interval that ended at `endMs`. */
-export function nameRow(digits: string, process: IntervalProcess, endMs: number, { hash, time }: Writing): Values {
-  return [hash(digits), ...namesOf(process), time(endMs)];
+export function nameRow(text: string, process: IntervalProcess, endMs: number, { md5, time }: Writing): Values {
+  return [md5(text), ...namesOf(process), time(endMs)];
 }
 
-/** Of all of a process's names; what is absent counts too. */
-function md5Of(process: IntervalProcess): string {
-  return hash('md5', JSON.stringify(namesOf(process)));
-}
-
+/** What is absent counts too. */
 function namesOf({ cmdline, instance, user, comm, unit, container, ports }: IntervalProcess): Values {
   return [cmdline, instance, user, comm, unit ?? null, container ?? null, ports.join(',')];
 }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { intervalRows, nameRow, type Values, type Writing } from './rows.ts';
 import { KNOWN_HOSTS } from './sqlite-read.ts';
@@ -5,7 +6,7 @@ import { transaction } from './sqlite-transaction.ts';
 import type { HostInterval } from './store.ts';
 import { FORGET_SLACK_MS, HOST_INFO, HOST_LAST, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
 
-const PLAIN: Writing = { time: (epochMs) => epochMs, hash: (digits) => digits };
+const PLAIN: Writing = { time: (epochMs) => epochMs, md5: (text) => hash('md5', text) };
 
 /** Writes and deletes whole intervals. Synchronous: lives in a thread of its own. */
 export class SqliteWriter {
@@ -78,7 +79,7 @@ export class SqliteWriter {
     const isNew = this.#insertHost(host);
     if (!isNew) return;
     this.#insertLast(last);
-    for (const [md5, process] of names) this.#insertNames(nameRow(md5, process, endMs, PLAIN));
+    for (const [text, process] of names) this.#insertNames(nameRow(text, process, endMs, PLAIN));
     for (const [table, rows] of parts) for (const row of rows) this.#insertParts.get(table)?.(row);
   }
 }

@@ -12,7 +12,7 @@ const FULL = interval(0, {
 
 const WRITING = {
   time: (epochMs: number) => (epochMs === FULL.endMs ? 'then' : 'else'),
-  hash: (digits: string) => digits,
+  md5: (text: string) => `of ${text.slice(0, 9)}`,
 };
 
 /** A row by the names of its columns. */
@@ -58,8 +58,8 @@ describe('rows of an interval', () => {
       [process?.pid, process?.started, process?.rsport, process?.threads, process?.rss_bytes, process?.cpu_percent_max],
       [4711, Date.parse('2026-06-01T00:00:00.120Z'), 3307, 42, 3_000_000_000.3, 390],
     );
-    const [[md5, named] = ['', aProcess()]] = names;
-    assert.deepEqual(byColumn(PROCESS_INFO, nameRow(md5, named, FULL.endMs, WRITING)), {
+    const [[text, named] = ['', aProcess()]] = names;
+    assert.deepEqual(byColumn(PROCESS_INFO, nameRow(text, named, FULL.endMs, WRITING)), {
       ...{
         md5_str: process?.md5_str,
         cmdline: aProcess().cmdline,

@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';
 import { Ingest } from '../../../src/server/ingest.ts';
 import { ServerMetrics } from '../../../src/server/metrics.ts';
 import { MysqlStore } from '../../../src/store/mysql.ts';
 import type { MysqlAddress } from '../../../src/store/mysql-sessions.ts';
-import { WRITING } from '../../../src/store/mysql-write.ts';
-import { intervalRows } from '../../../src/store/rows.ts';
+import { utc } from '../../../src/store/mysql-time.ts';
+import { intervalRows, type Writing } from '../../../src/store/rows.ts';
 import type { HostInterval } from '../../../src/store/store.ts';
 import { PROCESS_IO_INFO } from '../../../src/store/tables.ts';
 import { median } from '../tools.ts';
@@ -16,6 +17,7 @@ const INTERVAL_MS = 30_000;
 const WARM_UP = 4;
 const ROUNDS = 9;
 const ROWS_PER_INSERT = 1_000;
+const WRITING: Writing = { time: utc, md5: (text) => createHash('md5').update(text).digest() };
 
 export interface IngestSpeed {
   rowsPerSec: number;
@@ -38,12 +40,11 @@ interface Cost {
  */
 export async function ingestSpeed(address: MysqlAddress, startMs: number): Promise<IngestSpeed> {
   const store = new MysqlStore(address);
+  const trouble = Promise.withResolvers<never>();
   const ingest = new Ingest({
     store,
     metrics: new ServerMetrics(),
-    onTrouble: (error) => {
-      throw error;
-    },
+    onTrouble: (error) => trouble.reject(error),
   });
   const connection = await createConnection({ ...address, timezone: 'Z' });
   await connection.query("SET time_zone = '+00:00'");
@@ -54,7 +55,9 @@ export async function ingestSpeed(address: MysqlAddress, startMs: number): Promi
     for (let round = 0; round < WARM_UP + ROUNDS; round += 1) {
       const endMs = startMs + 2 * round * INTERVAL_MS;
       const delivered = fleet.intervals(endMs, INTERVAL_MS);
-      const ownCost = await cost(countRows(delivered), () => acknowledged(ingest, delivered));
+      const ownCost = await cost(countRows(delivered), () =>
+        Promise.race([acknowledged(ingest, delivered), trouble.promise]),
+      );
       const rows = fleet
         .intervals(endMs + INTERVAL_MS, INTERVAL_MS)
         .flatMap((item) => intervalRows(item, WRITING).parts.get(PROCESS_IO_INFO) ?? []);
