@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { NETWORK_CHOICES } from '../agent/network/source.ts';
+import { parseDuration, parseTime, TimeError } from '../client/time.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { Problem } from '../problem.ts';
 import { tokenFile } from '../server/auth.ts';
@@ -90,4 +91,26 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`It takes a whole number from ${min} to ${max}.`);
   };
+}
+
+/** An option that takes a moment of the past. */
+export function atOption(meaning: string): Option {
+  return new Option('--at <time>', `${meaning}: 03:12, "yesterday 03:12", -15m, 2026-11-22T03:12:00Z`).argParser(
+    (text) => argument(() => parseTime(text, Date.now())),
+  );
+}
+
+/** An option that takes how much history up to `--at` is averaged. */
+export function windowOption(): Option {
+  return new Option('--window <duration>', 'average over this long up to --at: 10m').argParser((text) =>
+    argument(() => parseDuration(text)),
+  );
+}
+
+function argument(parse: () => number): number {
+  try {
+    return parse();
+  } catch (error) {
+    throw error instanceof TimeError ? new InvalidArgumentError(error.message) : error;
+  }
 }

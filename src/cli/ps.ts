@@ -8,9 +8,8 @@ import type { GroupRow, HostTotal, Row } from '../protocol/row.ts';
 import { ask } from './ask.ts';
 import { say } from './failure.ts';
 import { formatJson } from './json.ts';
-import { type ViewerOptions, viewerCommand, viewerTarget, wholeNumber } from './options.ts';
+import { atOption, type ViewerOptions, viewerCommand, viewerTarget, wholeNumber, windowOption } from './options.ts';
 import { type Column, formatTable, outputWidth } from './table.ts';
-import { parseDuration, parseTime } from './time.ts';
 
 interface PsOptions extends ViewerOptions {
   json?: boolean;
@@ -36,10 +35,8 @@ export async function run(args: readonly string[]): Promise<void> {
     .addOption(new Option('--group <by>', 'sum by what they share').choices(GROUPINGS))
     .option('--limit <n>', 'rows', wholeNumber(1, MAX_LIMIT), DEFAULT_LIMIT)
     .option('--details', 'of the first rows also shared memory, open files, CPU wait; with --json endpoints and more')
-    .option('--at <time>', 'then: 03:12, "yesterday 03:12", -15m, 2026-11-22T03:12:00Z', (text) =>
-      parseTime(text, Date.now()),
-    )
-    .option('--window <duration>', 'average over this long up to --at: 10m', parseDuration);
+    .addOption(atOption('then'))
+    .addOption(windowOption());
   const options = command.parse([...args], { from: 'user' }).opts<PsOptions>();
   if (options.window !== undefined && options.at === undefined)
     throw new Problem('ERR_USAGE', '--window wants --at: without a time the answer is live', { exitCode: 2 });

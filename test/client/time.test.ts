@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { InvalidArgumentError } from 'commander';
-import { parseDuration, parseTime } from '../../src/cli/time.ts';
+import { parseDuration, parseTime, TimeError } from '../../src/client/time.ts';
 
 /** 14:30 in Shanghai, where there is no summer time. */
 const NOW = Date.UTC(2026, 10, 23, 6, 30);
@@ -51,7 +50,7 @@ describe('parseTime', () => {
     it(`refuses ${JSON.stringify(text)}, which lies in the future`, () => {
       assert.throws(
         () => parsed(text),
-        (error) => error instanceof InvalidArgumentError && /future/.test(error.message),
+        (error) => error instanceof TimeError && /future/.test(error.message),
       );
     });
   }
@@ -77,7 +76,7 @@ describe('parseTime', () => {
     it(`refuses ${JSON.stringify(text)}, and says what it takes`, () => {
       assert.throws(
         () => parsed(text),
-        (error) => error instanceof InvalidArgumentError && /It takes/.test(error.message),
+        (error) => error instanceof TimeError && /It takes/.test(error.message),
       );
     });
   }
@@ -96,6 +95,6 @@ describe('parseDuration', () => {
   }
 
   for (const text of ['', '10', 'm', '0s', '0.5s', '367d', '-10m', '10 m', '10min', '1e3s', '10m5s']) {
-    it(`refuses ${JSON.stringify(text)}`, () => assert.throws(() => parseDuration(text), InvalidArgumentError));
+    it(`refuses ${JSON.stringify(text)}`, () => assert.throws(() => parseDuration(text), TimeError));
   }
 });
