@@ -17,6 +17,9 @@ const COMMANDS = {
   doctor: { summary: 'what works on this machine, and what would raise it', load: () => import('./cli/doctor.ts') },
 } as const;
 
+// Commander's own help of a command is a bare line of usage: its options are in its file.
+const args = process.argv[2] === 'help' ? helpArgs(process.argv[3]) : process.argv.slice(2);
+
 const program = new Command('procmesh')
   .description('Which process or instance is using up a machine, across a fleet, now or then.')
   .version(VERSION, '-V, --version')
@@ -29,7 +32,7 @@ for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
     .helpOption(false)
     .allowUnknownOption()
     .allowExcessArguments()
-    .action(async () => (await load()).run(process.argv.slice(3)));
+    .action(async () => (await load()).run(args.slice(1)));
 }
 
 // A reader that has seen enough, such as head(1), closes its end.
@@ -39,8 +42,14 @@ process.stdout.on('error', (error) => {
 });
 
 try {
-  if (process.argv.length <= 2) program.help();
-  await program.parseAsync(process.argv);
+  if (args.length === 0) program.help();
+  await program.parseAsync(args, { from: 'user' });
 } catch (error) {
   reportFailure(error);
+}
+
+/** `help ps` is `ps --help`, and of what is no command the same is said with and without help. */
+function helpArgs(command: string | undefined): string[] {
+  if (command === undefined) return ['--help'];
+  return Object.hasOwn(COMMANDS, command) ? [command, '--help'] : [command];
 }

@@ -32,6 +32,15 @@ describe('every command', { concurrency: 2, timeout: 120_000 }, () => {
     assert.match(stdout, /^Usage: procmesh /);
   });
 
+  it('tells by help what it tells by --help', async (t) => {
+    for (const command of ['', 'ps']) {
+      const args = command === '' ? [] : [command];
+      const { stdout, ...help } = await procmesh(t, ['help', ...args]);
+      assert.deepEqual(help, { code: 0, signal: null, stderr: '' });
+      assert.equal(stdout, (await procmesh(t, [...args, '--help'])).stdout);
+    }
+  });
+
   it('ends without a word when nobody reads its help', async (t) => {
     const help = launch(t, ['ps', '--help'], {});
     help.process.stdout?.destroy();
@@ -42,6 +51,7 @@ describe('every command', { concurrency: 2, timeout: 120_000 }, () => {
   for (const [args, message] of [
     [['bogus'], /unknown command 'bogus'/],
     [['pss'], /unknown command 'pss' \(Did you mean ps\?\)/],
+    [['help', 'pss'], /unknown command 'pss' \(Did you mean ps\?\)/],
     [['--bogus', 'ps'], /unknown option '--bogus'/],
     [['ps', '--limit', '0'], /--limit.*whole number from 1 to 10000/],
     [['top'], /wants a terminal/],
