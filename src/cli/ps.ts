@@ -70,6 +70,12 @@ function print({ at, rows, totals, incomplete }: ViewerRows, options: PsOptions)
   const unknown = incomplete?.find(({ reason }) => reason === UNKNOWN_HOST);
   if (unknown !== undefined && !options.watch)
     throw new Problem('ERR_HOST', `no host is called ${unknown.host}: procmesh hosts lists those there are`);
+  const missing = incomplete?.find(({ host }) => host === options.host);
+  if (missing !== undefined && totals.length === 0 && options.at !== undefined)
+    throw new Problem(
+      'ERR_NOTHING',
+      `no history of ${missing.host} at that time (${missing.reason}): name another time, or a host that procmesh hosts lists`,
+    );
   if (options.json) {
     const document = { at, view: 'processes', rows, totals, ...(incomplete && { incomplete }) };
     process.stdout.write(`${formatJson(document, options)}\n`);

@@ -3,7 +3,7 @@ import type { SpawnOptions } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { cells } from '../../tui/text.ts';
-import { Command, cleanEnvironment, freePort, launch, MAIN } from '../support/command.ts';
+import { assertFailed, Command, cleanEnvironment, freePort, launch, MAIN } from '../support/command.ts';
 import { aRow } from '../support/fake-agent.ts';
 import { opened } from './opened.ts';
 
@@ -100,6 +100,18 @@ describe('procmesh ps', { concurrency: 2, timeout: 60_000 }, () => {
     assert.equal(code, 0);
     assert.match(stdout, /^HOST .*COMMAND\n$/);
     assert.equal(stderr, 'procmesh: without web-1: nothing was recorded then\n');
+  });
+
+  it('fails when the one host it is asked about has no history then', async (t) => {
+    const { server, run } = await opened(t);
+    const reason = 'nothing was recorded then';
+    server.store.answer = { atMs: 1_000, rows: [], hosts: [], incomplete: [{ host: 'nosuch', reason }] };
+    for (const args of [[], ['--json']])
+      assertFailed(
+        await run('ps', '--host', 'nosuch', '--at', '-5m', ...args),
+        1,
+        /no history of nosuch at that time \(nothing was recorded then\).*another time.*procmesh hosts/,
+      );
   });
 
   it('prints groups', async (t) => {
