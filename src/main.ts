@@ -9,6 +9,7 @@ const COMMANDS = {
   agent: { summary: 'an agent for this machine', load: () => import('./cli/agent.ts') },
   top: { summary: 'the terminal UI against a server', load: () => import('./cli/top.ts') },
   ps: { summary: 'the processes that use the most, now or then', load: () => import('./cli/ps.ts') },
+  blame: { summary: 'who used up a machine then, of each resource', load: () => import('./cli/blame.ts') },
   hosts: { summary: 'the hosts and their state', load: () => import('./cli/hosts.ts') },
   'init-db': {
     summary: 'makes the database of history, or brings it up to date',

@@ -59,3 +59,8 @@ export function formatTable<R>(columns: readonly Column<R>[], rows: readonly R[]
 export function outputWidth(): number | undefined {
   return process.stdout.isTTY ? process.stdout.columns : undefined;
 }
+
+/** Colours are for terminals that have some, and for people who want them. */
+export function outputHasColours(): boolean {
+  return process.stdout.isTTY && !process.env.NO_COLOR && process.stdout.hasColors();
+}

@@ -68,7 +68,10 @@ export class History {
     const [history] = hosts;
     if (history !== undefined && peaks !== undefined) return { type: 'blame', ...blame(history, rows, peaks, limit) };
     const reason = incomplete[0]?.reason ?? 'it has just been forgotten';
-    throw new Problem('ERR_NOTHING', `no history of ${question.host} at that time: ${reason}`);
+    throw new Problem(
+      'ERR_NOTHING',
+      `no history of ${question.host} at that time (${reason}): name another time, or a host that procmesh hosts lists`,
+    );
   }
 
   /** The status is the present one: whether a host is there is no matter of the past. */

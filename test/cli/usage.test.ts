@@ -3,13 +3,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { run as agent } from '../../src/cli/agent.ts';
+import { run as blame } from '../../src/cli/blame.ts';
 import { reportFailure } from '../../src/cli/failure.ts';
 import { run as hosts } from '../../src/cli/hosts.ts';
 import { run as ps } from '../../src/cli/ps.ts';
 import { assertFailed, launch, procmesh } from '../support/command.ts';
 import { scratchFolder } from '../support/scratch.ts';
 
-const COMMANDS = ['start', 'server', 'agent', 'top', 'ps', 'hosts', 'doctor'];
+const COMMANDS = ['start', 'server', 'agent', 'top', 'ps', 'blame', 'hosts', 'doctor'];
 
 describe('every command', { concurrency: 2, timeout: 120_000 }, () => {
   for (const command of ['', ...COMMANDS]) {
@@ -79,6 +80,10 @@ describe('wrong usage is told in one line and with exit code 2:', () => {
     [['ps', '--details', '--at', '-5m'], /--details wants live/],
     [['ps', '--details', '--group', 'user'], /--details wants live/],
     [['ps', '--watch', '--at', '-5m'], /--watch and --at exclude each other/],
+    [['blame', '--at', '-5m'], /blame wants --host.*procmesh hosts/],
+    [['blame', '--host', 'a', '--at'], /--at.*missing/],
+    [['blame', '--host', 'a', '--at', '2099-01-01T00:00:00Z'], /--at.*future/],
+    [['blame', '--host', 'a', '--window', '-5m'], /--window.*10m/],
     [['ps', '--server', 'nonsense'], /--server.*ws:\/\/127\.0\.0\.1:9300/],
     [['hosts', '--server', 'http://127.0.0.1:9300'], /--server.*ws:\/\//],
     [['hosts', '--watch=yes'], /--watch/],
@@ -87,7 +92,7 @@ describe('wrong usage is told in one line and with exit code 2:', () => {
   ] as const) {
     it(`procmesh ${args.join(' ')}`, async (t) => {
       const [command, ...options] = args;
-      const run = { ps, hosts, agent }[command];
+      const run = { ps, blame, hosts, agent }[command];
       const error = await run(options).then(
         () => assert.fail('it is taken'),
         (reason: unknown) => reason,
@@ -104,8 +109,8 @@ describe('wrong usage is told in one line and with exit code 2:', () => {
 });
 
 describe('the configuration', { concurrency: 2, timeout: 120_000 }, () => {
-  // The one wants a terminal first, the other goes on to tell what else it finds.
-  for (const command of COMMANDS.filter((name) => name !== 'top' && name !== 'doctor')) {
+  // Two want a terminal or a host first, the third goes on to tell what else it finds.
+  for (const command of COMMANDS.filter((name) => !['top', 'blame', 'doctor'].includes(name))) {
     it(`is checked by procmesh ${command} before anything else, and a wrong value named with all one needs`, async (t) => {
       const folder = scratchFolder(t);
       const config = join(folder, 'wrong.ini');
