@@ -90,12 +90,19 @@ export class Client extends EventEmitter<ClientEvents> {
     this.emit('status', status);
   }
 
+  /** The past does not change: what was answered once need not be asked again over the next connection. */
+  #onAnswer(id: number, answer: Answer): void {
+    const asked = this.#asked.get(id);
+    if (asked?.query.atMs !== undefined) this.#asked.delete(id);
+    asked?.deliver(answer);
+  }
+
   #onFrame(data: WebSocket.RawData, isBinary: boolean): void {
     try {
       const message = decode(serverToViewerSchema, data, isBinary);
       if (message.type === undefined) return;
       if (message.type === 'event') this.emit('event', message);
-      else if (message.id !== undefined) this.#asked.get(message.id)?.deliver(message);
+      else if (message.id !== undefined) this.#onAnswer(message.id, message);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       this.#socket.drop(CLOSE.badFrame, error.message);

@@ -116,6 +116,25 @@ describe('client', { timeout: 30_000 }, () => {
     assert.deepEqual(statuses, ['connecting', 'open', 'lost', 'connecting', 'open']);
   });
 
+  it('asks about the past until it is answered, and not again', async (t) => {
+    const { client, accept, deliver, next } = await opened(t);
+    client.connect();
+    const past = client.subscribe({ ...QUERY, atMs: 1_000 }, deliver);
+    client.subscribe(QUERY, deliver);
+    const first = await accept();
+    const question = await first.heard();
+    first.socket.terminate();
+    const second = await accept();
+    assert.deepEqual(await second.heard(), question);
+    second.hosts(question.id, 'a');
+    await next();
+    second.socket.terminate();
+    const third = await accept();
+    assert.equal((await third.heard()).id, 2);
+    past.change({ ...QUERY, atMs: 2_000 });
+    assert.deepEqual(await third.heard(), { type: 'subscribe', id: 3, query: { ...QUERY, atMs: 2_000 } });
+  });
+
   it('asks something else in place of a question, and delivers no late answer to the first', async (t) => {
     const { client, accept, deliver, next } = await opened(t);
     client.connect();
