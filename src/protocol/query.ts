@@ -8,7 +8,7 @@ export type Grouping = (typeof GROUPINGS)[number];
 export const DEFAULT_LIMIT = 20;
 export const MAX_LIMIT = 10_000;
 
-/** The newest points that a series holds. */
+/** Most points that a series holds. */
 export const MAX_POINTS = 2_000;
 
 /**
@@ -25,7 +25,7 @@ export const querySchema = z.object({
   /** Lucene-like, see filter.ts. */
   filter: z.optional(z.string().check(z.minLength(1), z.maxLength(500))),
   groupBy: z.optional(z.enum(GROUPINGS)),
-  /** Largest first; a `blame` has its culprits of every resource. */
+  /** Largest first; a `blame` has its culprits of every resource, a `series` is the newest points. */
   sort: z.enum(SORT_NAMES as [SortName, ...SortName[]]),
   limit: z.int().check(z.minimum(1), z.maximum(MAX_LIMIT)),
   /** Live and without `groupBy`: rows carry memory shares, open files, endpoints and the like, see `detailsSchema`. */

@@ -51,11 +51,11 @@ export class History {
     };
   }
 
-  async #series({ process }: Query, question: OneHost): Promise<PastAnswer> {
+  async #series({ process, limit }: Query, question: OneHost): Promise<PastAnswer> {
     const points = await this.#store.series({
       ...question,
       ...(process !== undefined && { process: { pid: process.pid, startedMs: Date.parse(process.startedAt) } }),
-      limit: MAX_POINTS,
+      limit: Math.min(limit, MAX_POINTS),
     });
     return { type: 'series', host: question.host, points };
   }

@@ -120,7 +120,12 @@ describe('a question about the past', { timeout: 30_000 }, () => {
     const id = ask({ view: 'series', host: 'a', windowMs: 60_000, process: { pid: 7, startedAt } });
     assert.deepEqual(await viewer.next('series'), { type: 'series', id, host: 'a', points: store.points });
     const process = { pid: 7, startedMs: Date.parse(startedAt) };
-    assert.deepEqual(store.questions, [{ atMs: T0 + 5_000, windowMs: 60_000, host: 'a', process, limit: 2_000 }]);
+    ask({ view: 'series', host: 'a', limit: 10_000 });
+    await viewer.next('series');
+    assert.deepEqual(store.questions, [
+      { atMs: T0 + 5_000, windowMs: 60_000, host: 'a', process, limit: 10 },
+      { atMs: T0 + 5_000, host: 'a', limit: 2_000 },
+    ]);
   });
 
   it('about who used up a host is answered with the culprits', async (t) => {
