@@ -1,44 +1,56 @@
-import { formatAge, formatClock } from './format.ts';
-import { BOLD, DIM, type Line, line, type Span, span, width } from './frame.ts';
-import { type Model, openView, shownData, type View } from './model.ts';
+import { formatAge, formatClock, formatInstant } from './format.ts';
+import { BOLD, DIM, type Line, line, type Span, type Style, span, width } from './frame.ts';
+import { isPast, type Model, openView, shownData, type View } from './model.ts';
+import { momentSpans, PAST_STYLE } from './moment-view.ts';
 import { fit } from './text.ts';
 
 /** Data older than this shows its age. A quiet fleet may have nothing to say for some seconds. */
 const OLD_MS = 10_000;
+/** Cells of what was typed that stay beside what is wrong with it. */
+const COMPLAINED_OF = 20;
+const COMPLAINT: Style = { fg: 'yellow', bold: true };
 
-/** The first line: where we are, at the right the hosts, the instant of the data and the connection. */
+/** The first line: where we are, at the right the hosts, the instant of the data and the connection; or the past. */
 export function headerLine(model: Model): Line {
   const trail = model.views.length > 1 ? model.views.slice(1) : model.views;
   const where = trail.flatMap((view) => [span(' › ', DIM), span(nameOf(view))]);
-  return line(
-    model.columns,
-    [span(' procmesh', { bold: true, fg: 'cyan' }), ...where],
-    [...hostsOnline(model), ...clock(model), ...connection(model), span(' ')],
-  );
+  const start = [span(' procmesh', { bold: true, fg: 'cyan' }), ...where];
+  if (!isPast(model))
+    return line(model.columns, start, [...hostsOnline(model), ...clock(model), ...connection(model), span(' ')]);
+  // How many hosts are there and whether the server is, are facts of the present.
+  return line(model.columns, start, [...momentSpans(model), span(' ')]).map(({ text }) => span(text, PAST_STYLE));
 }
 
 /** Below the header as long as the server is gone: why, and that what is on the screen is old. */
 export function bannerLine(model: Model): Line[] {
   if (model.connection.state !== 'gone') return [];
   const data = shownData(model);
-  const since = data === undefined ? '' : `; this is from ${formatClock(data.at)}`;
+  const from = isPast(model) ? formatInstant : formatClock;
+  const since = data === undefined ? '' : `; this is from ${from(data.at)}`;
   const text = ` ✗ server gone: ${model.connection.reason}, trying again${since}`;
   return [line(model.columns, [span(fit(text, model.columns), { inverse: true, fg: 'red', bold: true })])];
 }
 
-/** The last line: the filter that is being typed, or the keys and what the caller wants seen. */
+/** The last line: what is being typed, or the keys; and what came of the last one, or what the caller wants seen. */
 export function footerLine(model: Model): Line {
-  const { columns, typing, notice } = model;
+  const { columns, typing, notice, said } = model;
   if (typing !== undefined) {
-    const end = [span('  Enter applies  Esc cancels ', DIM)];
-    const text = lastCells(typing, columns - width(end) - 10);
-    return line(columns, [span(' filter ', BOLD), span(text), span(' ', { inverse: true })], end);
+    const { what, text } = typing;
+    const typed = (cells: number) => [
+      span(` ${what} `, BOLD),
+      span(lastCells(text, cells)),
+      span(' ', { inverse: true }),
+    ];
+    if (said !== undefined) return line(columns, [...typed(COMPLAINED_OF), span(`  ${said}`, COMPLAINT)]);
+    const end = [span(`  Enter ${what === 'time' ? 'goes there' : 'applies'}  Esc cancels `, DIM)];
+    return line(columns, typed(columns - width(end) - 10), end);
   }
-  const said = notice === undefined ? [] : [span(`  ${notice} `, DIM)];
+  const end =
+    said !== undefined ? [span(`  ${said} `, COMPLAINT)] : notice !== undefined ? [span(`  ${notice} `, DIM)] : [];
   const keys = keysOf(model).map(([key, does]) => [span(` ${key} `, BOLD), span(`${does} `, DIM)]);
   // Help and quit stay whatever else must go.
-  while (keys.length > 2 && width(keys.flat()) > columns - width(said)) keys.splice(-3, 1);
-  return line(columns, keys.flat(), said);
+  while (keys.length > 2 && width(keys.flat()) > columns - width(end)) keys.splice(-3, 1);
+  return line(columns, keys.flat(), end);
 }
 
 function nameOf(view: View): string {
@@ -63,9 +75,10 @@ function clock(model: Model): Span[] {
   return [span(formatClock(data.at) + age), span('   ')];
 }
 
-function connection({ connection: { state }, paused }: Model): Span[] {
+function connection({ connection: { state }, paused, moment }: Model): Span[] {
   if (state === 'gone') return [span('✗ gone', { fg: 'red', bold: true })];
   if (state === 'connecting') return [span('◐ connecting', { fg: 'yellow' })];
+  if (moment.state === 'seeking') return [span('◐ rewinding', { fg: 'yellow' })];
   return paused ? [span('○ paused', { fg: 'yellow', bold: true })] : [span('● live', { fg: 'green' })];
 }
 
@@ -77,12 +90,28 @@ function keysOf(model: Model): [string, string][] {
       ['q', 'quit'],
     ];
   const back: [string, string][] = model.views.length > 1 ? [['Esc', 'back']] : [];
+  const then = rewoundKeys(model);
   const pause: [string, string] = ['p', model.paused ? 'go on' : 'pause'];
-  const end: [string, string][] = [pause, ['?', 'help'], ['q', 'quit']];
-  if (view.name === 'process') return [...back, ['↑↓', 'scroll'], ...end];
+  const end: [string, string][] = [
+    ...(isPast(model) ? [] : ([['[', 'rewind'], pause] satisfies [string, string][])),
+    ['?', 'help'],
+    ['q', 'quit'],
+  ];
+  if (view.name === 'process') return [...then, ...back, ['↑↓', 'scroll'], ...end];
   const filter: [string, string] = view.filter === undefined ? ['/', 'filter'] : ['x', 'no filter'];
-  if (view.name === 'hosts') return [['Enter', 'open'], ['2', 'processes'], ['←→', 'sort'], filter, ...end];
-  return [...back, ['Enter', 'open'], ['←→', 'sort'], ['t', 'group'], filter, ...end];
+  if (view.name === 'hosts') return [...then, ['Enter', 'open'], ['2', 'processes'], ['←→', 'sort'], filter, ...end];
+  return [...then, ...back, ['Enter', 'open'], ['←→', 'sort'], ['t', 'group'], filter, ...end];
+}
+
+/** The keys of the past come first: they are the last to go where there is little room. */
+function rewoundKeys({ moment }: Model): [string, string][] {
+  if (moment.state !== 'past') return [];
+  return [
+    ['L', 'live'],
+    ['[ ]', 'step'],
+    ['p', moment.isPlaying ? 'stop' : 'play'],
+    ['@', 'go to'],
+  ];
 }
 
 /** The end of a text that is being typed, where the cursor is. */

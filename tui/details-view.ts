@@ -1,12 +1,15 @@
-import { METRICS } from '../src/protocol/metric.ts';
+import { METRICS, type Metric } from '../src/protocol/metric.ts';
 import type { EndedChildren, Endpoint, ProcessRow } from '../src/protocol/row.ts';
 import { sparkline } from './chart.ts';
 import { formatAge, formatBytes, formatInstant, formatMetric, formatPercent, UNKNOWN } from './format.ts';
-import { BOLD, DIM, type Line, line, rule, type Span, span } from './frame.ts';
-import type { DetailsView, Model } from './model.ts';
+import { BOLD, DIM, type Line, line, rule, type Span, span, width } from './frame.ts';
+import { type Dated, type DetailsView, isPast, type Model } from './model.ts';
+import { averagesOf } from './moment-view.ts';
+import { pointsOf } from './series.ts';
 import { fit, wrap } from './text.ts';
 
 const CAPTION_WIDTH = 12;
+const FIGURE_WIDTH = 8;
 
 /** proc_pid_stat(5). */
 const STATES: { [letter: string]: string } = {
@@ -21,32 +24,53 @@ const STATES: { [letter: string]: string } = {
 };
 
 /** All that is known of one process, as many lines as it takes. */
-export function detailsLines({ columns }: Model, view: DetailsView): Line[] {
-  const { process, samples, ended, seen } = view;
-  const figures = METRICS.map(({ name, unit, caption }) => {
-    const past = samples.map((sample) => sample[name]);
-    const ceiling = Math.max(unit === 'percent' ? 100 : 1, ...past.map((value) => value ?? 0));
-    const figure = formatMetric(unit, process[name]) + (process[name] === undefined ? '' : SUFFIXES[unit]);
-    return line(columns, [
-      span(fit(` ${caption}`, CAPTION_WIDTH), DIM),
-      span(fit(figure, 8, 'right'), BOLD),
-      span('  '),
-      span(sparkline(past, ceiling, columns - CAPTION_WIDTH - 12), { fg: 'green' }),
-    ]);
-  });
+export function detailsLines(model: Model, view: DetailsView): Line[] {
+  const { columns } = model;
+  const { process, seen } = view;
   const command = process.cmdline === '' ? '(none: a kernel thread)' : process.cmdline;
+  const absence = absenceOf(view);
   return [
-    ...(ended
-      ? [line(columns, [span(' this process has ended; below is what was seen last', { fg: 'yellow', bold: true })])]
-      : []),
-    ...fields(process, seen.at).map(([caption, text]) => field(columns, caption, text)),
-    rule(columns, [span('usage since opened', BOLD)]),
-    ...figures,
+    ...(absence === undefined ? [] : [line(columns, [span(` ${absence}`, { fg: 'yellow', bold: true })])]),
+    ...fields(view).map(([caption, text]) => field(columns, caption, text)),
+    rule(columns, isPast(model) ? pastTitle(seen) : [span('usage since opened', BOLD)]),
+    ...METRICS.map((metric) => metricLine(model, view, metric)),
     ...section(columns, 'network, by endpoint', (process.endpoints ?? []).map(endpointText)),
     ...section(columns, 'ended below it and charged to it', (process.endedChildren ?? []).map(endedText)),
     rule(columns, [span('command line', BOLD)]),
     ...wrap(command, columns - 2).map((text) => line(columns, [span(` ${text}`)])),
   ];
+}
+
+/** Why the figures are old, or are not there. */
+function absenceOf({ absence, process, seen }: DetailsView): string | undefined {
+  if (absence === undefined) return undefined;
+  if (absence === 'ended') return 'this process has ended; below is what was seen last';
+  if (seen?.from === undefined) return 'nothing was recorded then';
+  if (Date.parse(process.startedAt) > Date.parse(seen.at)) return 'it had not started then';
+  return 'it was not recorded then: it used little, or did not run';
+}
+
+/** A figure and its past: of the present the samples since the view was opened, else the intervals that led up to it. */
+function metricLine(model: Model, { process, samples, seen }: DetailsView, { name, unit, caption }: Metric): Line {
+  const text = (value: number | undefined): string =>
+    fit(formatMetric(unit, value) + (value === undefined ? '' : SUFFIXES[unit]), FIGURE_WIDTH, 'right');
+  const { host, pid, startedAt } = process;
+  const points =
+    isPast(model) && seen !== undefined ? pointsOf(model, { host, process: { pid, startedAt } }, seen.at) : [];
+  const past = isPast(model) ? points.map((point) => point?.process?.[name]) : samples.map((sample) => sample[name]);
+  const ceiling = Math.max(unit === 'percent' ? 100 : 1, ...past.map((value) => value ?? 0));
+  const figures = [span(text(process[name]), BOLD), ...(isPast(model) ? [span(text(process[`${name}Max`]))] : [])];
+  const left = model.columns - CAPTION_WIDTH - width(figures) - 4;
+  return line(model.columns, [
+    span(fit(` ${caption}`, CAPTION_WIDTH), DIM),
+    ...figures,
+    span('  '),
+    span(sparkline(past, ceiling, left), { fg: 'green' }),
+  ]);
+}
+
+function pastTitle(seen: Dated | undefined): Span[] {
+  return [span('usage', BOLD), ...(seen === undefined ? [] : averagesOf(seen)), span(', and the largest samples', DIM)];
 }
 
 /** `:3306 from 10.0.0.7` is a port it serves, `to 10.0.0.9:22` one it uses. */
@@ -68,17 +92,18 @@ function section(columns: number, title: string, lines: readonly string[]): Line
 
 const SUFFIXES = { percent: '%', bytes: '', bytesPerSec: '/s' };
 
-function fields(process: ProcessRow, at: string): [string, string][] {
+function fields({ process, seen, absence }: DetailsView): [string, string][] {
   const { state } = process;
-  const ageMs = Date.parse(at) - Date.parse(process.startedAt);
-  const age = Number.isNaN(ageMs) ? '' : `, ${formatAge(ageMs)} ago`;
+  const running = `${state} ${STATES[state] ?? ''}, ${process.threads} thread${process.threads === 1 ? '' : 's'}`;
+  const ageMs = Date.parse(seen?.at ?? '') - Date.parse(process.startedAt);
+  const age = ageMs >= 0 ? `, ${formatAge(ageMs)} ago` : '';
   return [
     ['host', process.host],
     ['instance', process.instance],
     ['command', process.comm],
     ['pid', String(process.pid)],
     ['user', process.user],
-    ['state', `${state} ${STATES[state] ?? ''}, ${process.threads} thread${process.threads === 1 ? '' : 's'}`],
+    ['state', absence === 'unrecorded' ? UNKNOWN : running],
     ['started', formatInstant(process.startedAt) + age],
     ['unit', process.unit ?? UNKNOWN],
     ['container', process.container ?? UNKNOWN],

@@ -2,11 +2,10 @@ import type { HostRow } from '../src/protocol/row.ts';
 import { bar, sparkline } from './chart.ts';
 import { formatBytes, formatPercent, formatShare } from './format.ts';
 import { BOLD, DIM, type Line, line, type Span, type Style, span } from './frame.ts';
-import type { HostSample } from './history.ts';
 import { isLive, shareStyle, stateOf } from './host-columns.ts';
-import type { Model } from './model.ts';
+import { isPast, type Model } from './model.ts';
 import { fit } from './text.ts';
-import { sharesOf, sum, type Usage } from './usage.ts';
+import { type Shares, sharesOf, sum, type Usage } from './usage.ts';
 
 /** One line each: CPU, memory, disk, network. */
 const GAUGES = 4;
@@ -30,7 +29,7 @@ interface Gauge {
  * The figures of one host, each as a bar, in words, and as a line of its past.
  * @param usage Of the same sample as the processes beside it, so that they add up.
  */
-export function gaugeLines(columns: number, usage: Usage, history: readonly HostSample[], host?: HostRow): Line[] {
+export function gaugeLines(columns: number, usage: Usage, history: readonly Shares[], host?: HostRow): Line[] {
   const shares = sharesOf(usage);
   const busiest = history.reduce((most, sample) => Math.max(most, sample.netBytesPerSec ?? 0), QUIET_BYTES_PER_SEC);
   const share = (caption: string, name: 'cpu' | 'mem' | 'disk', detail: string, notes: string[]): Gauge => ({
@@ -79,9 +78,9 @@ function networkNotes({ netInBytesPerSec = 0, netOutBytesPerSec = 0 }: Usage, ho
   ];
 }
 
-/** What an agent has to say about itself, or that its host is not there. */
+/** What an agent has to say about itself, or that its host is not there: of the present, both of them. */
 export function hostNote(model: Model, name: string): string | undefined {
-  const host = model.hosts?.rows.find((row) => row.host === name);
+  const host = isPast(model) ? undefined : model.hosts?.rows.find((row) => row.host === name);
   if (host === undefined) return undefined;
   return isLive(host) && host.status !== 'late' ? host.message : stateOf(host, model.hosts?.at ?? '');
 }

@@ -3,15 +3,15 @@ import { fit } from './text.ts';
 
 const KEYS: readonly [string, string][] = [
   ['1  2', 'hosts; processes of the whole fleet'],
-  ['Enter', 'open a host, a process, or the processes of a group'],
-  ['Esc', 'back; Backspace too'],
+  ['Enter  Esc', 'open a host, process or group; back (Backspace)'],
   ['↑ ↓ j k', 'select; PgUp PgDn Home End g G go further'],
   ['← → < >', 'sort by the column to the left or to the right'],
   ['c m r w i o', 'sort by CPU, memory, read, write, net in, net out'],
   ['t', 'group by instance, user, command name, or not at all'],
   ['/  x', 'filter: mysqld, user:mysql, cpu:>50, NOT bash; x clears it'],
-  ['p Space', 'pause, go on'],
-  ['q Ctrl-C', 'quit'],
+  ['[ ]  { }', 'rewind: one interval back, one on; ten of them'],
+  ['@  L', 'go to a time (03:12, -15m); live again'],
+  ['p  q', 'pause, in the past play (Space); quit (Ctrl-C)'],
 ];
 
 const NOTES: readonly string[] = [

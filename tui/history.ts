@@ -1,8 +1,8 @@
 import type { HostRow } from '../src/protocol/row.ts';
 import { type Shares, sharesOf } from './usage.ts';
 
-/** Samples kept for each host: five minutes at the default `sample_time`. */
-const KEPT = 150;
+/** Samples kept for each host, or intervals asked for: five minutes of the former at the default `sample_time`. */
+export const KEPT = 150;
 
 export interface HostSample extends Shares {
   /** `lastSeenAt` of the row it was taken from. */

@@ -1,8 +1,9 @@
-import { METRICS, type SortName } from '../src/protocol/metric.ts';
+import { METRICS, type Metric, type SortName } from '../src/protocol/metric.ts';
 import type { HostRow } from '../src/protocol/row.ts';
 import { bar } from './chart.ts';
 import { formatAge, formatBytes, formatMetric, formatShare, UNKNOWN } from './format.ts';
 import { DIM, PLAIN, type Span, type Style, span } from './frame.ts';
+import { isPast, type Model } from './model.ts';
 import { byFigure, byText, type Column, figureCell, textCell } from './table.ts';
 import { sharesOf, type Usage } from './usage.ts';
 
@@ -22,11 +23,14 @@ const FIGURE_WIDTH = 5;
 
 /**
  * Columns of the table of hosts. The bars of CPU, memory and disk show shares of what the host has; the capacity of a
- * network is not known, so its bar is relative to the busiest of `hosts`.
- * @param at UTC, the instant the rows were sent: ages are relative to the server's clock, not to ours.
+ * network is not known, so its bar is relative to the busiest of all hosts. Ages are relative to the server's clock, not
+ * to ours. Of the past figures are known whatever the host's status is now, and which processes were the largest is not.
  */
-export function hostColumns(hosts: readonly HostRow[], sort: string, at: string): readonly Column<HostRow>[] {
-  const busiest = hosts.reduce(
+export function hostColumns(model: Model): readonly Column<HostRow>[] {
+  const past = isPast(model);
+  const { rows, at } = model.hosts ?? { rows: [], at: '' };
+  const usageOf = (row: HostRow): Usage => (past || isLive(row) ? row : {});
+  const busiest = rows.reduce(
     (most, row) => Math.max(most, sharesOf(usageOf(row)).netBytesPerSec ?? 0),
     QUIET_BYTES_PER_SEC,
   );
@@ -38,11 +42,10 @@ export function hostColumns(hosts: readonly HostRow[], sort: string, at: string)
     ['net-out', 'NET-OUT', (usage) => usage.netOutBytesPerSec, formatBytes],
     ['processes', 'PROCS', (usage) => usage.processes, (count) => count?.toFixed(0) ?? UNKNOWN],
   ];
-  const culprit = culpritBy(sort);
   return [
     {
       ...{ name: 'host', caption: '  HOST', width: 14, grow: 2, most: 32, align: 'left', priority: 1 },
-      cell: (row, width) => [MARKS[row.status], span(' '), ...textCell(row.host, width - 2)],
+      cell: (row, width) => [past ? span(' ') : MARKS[row.status], span(' '), ...textCell(row.host, width - 2)],
       compare: byText((row) => row.host),
     },
     shareColumn('cpu', 'CPU', 2, (row) => sharesOf(usageOf(row)).cpu),
@@ -65,14 +68,7 @@ export function hostColumns(hosts: readonly HostRow[], sort: string, at: string)
         compare: byFigure((row) => figure(usageOf(row))),
       }),
     ),
-    {
-      ...{ name: 'top', caption: `TOP ${culprit.caption}`, width: 16, grow: 2, align: 'left', priority: 6 },
-      cell: (row, width) =>
-        row.status === 'online'
-          ? textCell(culpritsOf(row, culprit.sort), width)
-          : textCell(stateOf(row, at), width, DIM),
-      compare: byText((row) => culpritsOf(row, culprit.sort)),
-    },
+    ...(past ? [] : [topColumn(at, culpritBy(model.hostSort))]),
   ];
 }
 
@@ -93,10 +89,6 @@ export function barCell(share: number | undefined, figure: string, width: number
   return [span(filled, style), span(track, DIM), ...figureCell(figure, FIGURE_WIDTH, PLAIN)];
 }
 
-function usageOf(row: HostRow): Usage {
-  return isLive(row) ? row : {};
-}
-
 function shareColumn(
   name: string,
   caption: string,
@@ -110,8 +102,18 @@ function shareColumn(
   };
 }
 
+/** The largest users of each resource, or the state of a host that is not there. */
+function topColumn(at: string, culprit: Metric): Column<HostRow> {
+  return {
+    ...{ name: 'top', caption: `TOP ${culprit.caption}`, width: 16, grow: 2, align: 'left', priority: 6 },
+    cell: (row, width) =>
+      row.status === 'online' ? textCell(culpritsOf(row, culprit.sort), width) : textCell(stateOf(row, at), width, DIM),
+    compare: byText((row) => culpritsOf(row, culprit.sort)),
+  };
+}
+
 /** The resource whose largest users are shown first: the one the hosts are ordered by. */
-function culpritBy(sort: string): (typeof METRICS)[number] {
+function culpritBy(sort: string): Metric {
   const resource: SortName | string = sort === 'disk' ? 'write' : sort === 'net' ? 'net-out' : sort;
   return METRICS.find((metric) => metric.sort === resource) ?? METRICS[0];
 }

@@ -2,7 +2,8 @@ import type { HostRow } from '../src/protocol/row.ts';
 import { BOLD, DIM, type Line, line, rule, span } from './frame.ts';
 import { summaryLine } from './gauges.ts';
 import { hostColumns, isLive, stateOf } from './host-columns.ts';
-import type { HostsData, HostsView, Model } from './model.ts';
+import { type HostsData, type HostsView, isPast, type Model } from './model.ts';
+import { averagesOf } from './moment-view.ts';
 import { captions, cellsOf, placed } from './table.ts';
 
 /** Lines above the rows of the table. */
@@ -11,20 +12,21 @@ export const HOSTS_ABOVE = 3;
 /** The hosts that pass the view's filter, in the order that was chosen; equals by name, so that they do not dance. */
 export function shownHosts(model: Model, view: HostsView): readonly HostRow[] {
   if (model.hosts === undefined) return [];
-  const { rows, at } = model.hosts;
+  const { rows } = model.hosts;
   const part = view.filter?.toLowerCase();
   const kept = part === undefined ? rows : rows.filter((row) => row.host.toLowerCase().includes(part));
-  const column = hostColumns(rows, model.hostSort, at).find(({ name }) => name === model.hostSort);
+  const column = hostColumns(model).find(({ name }) => name === model.hostSort);
   return kept.toSorted((a, b) => column?.compare(a, b) || (a.host < b.host ? -1 : 1));
 }
 
 export function hostsLines(model: Model, view: HostsView, data: HostsData, height: number): Line[] {
   const { columns, hostSort } = model;
-  const shown = placed(hostColumns(data.rows, hostSort, data.at), hostSort, columns);
+  const past = isPast(model);
+  const shown = placed(hostColumns(model), hostSort, columns);
   const { scroll, index } = view.cursor;
   const rows = view.rows.slice(scroll, scroll + height - HOSTS_ABOVE).map((row, offset) => {
     const selected = scroll + offset === index;
-    if (isLive(row)) return line(columns, cellsOf(shown, row, selected));
+    if (past || isLive(row)) return line(columns, cellsOf(shown, row, selected));
     const state = span(stateOf(row, data.at), selected ? { inverse: true } : DIM);
     return line(columns, [...cellsOf(shown.slice(0, 1), row, selected), span('  '), state]);
   });
@@ -32,8 +34,8 @@ export function hostsLines(model: Model, view: HostsView, data: HostsData, heigh
   const count =
     view.rows.length === data.rows.length ? `${data.rows.length}` : `${view.rows.length} of ${data.rows.length}`;
   return [
-    summaryLine(columns, data.rows.filter(isLive)),
-    rule(columns, [span('hosts', BOLD), ...filter], [span(count)]),
+    summaryLine(columns, past ? data.rows : data.rows.filter(isLive)),
+    rule(columns, [span('hosts', BOLD), ...averagesOf(data), ...filter], [span(count)]),
     line(columns, captions(shown, hostSort)),
     ...rows,
   ];

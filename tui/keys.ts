@@ -7,6 +7,7 @@ import { bodyHeight, tableHeight } from './layout.ts';
 import {
   HOSTS_VIEW,
   type HostsView,
+  isPast,
   type Model,
   openView,
   type ProcessesView,
@@ -18,7 +19,11 @@ import {
 import { rowKey } from './process-columns.ts';
 import { columnsOf, sortOf } from './processes-view.ts';
 import { groupFilter } from './query.ts';
+import { returned, stepped, toggledPlay } from './rewind.ts';
 import { filtered, onTyping } from './typing.ts';
+
+/** Intervals that `{` and `}` go. */
+const STRIDE = 10;
 
 /** Groupings in the order that `t` goes through. */
 const GROUPINGS: readonly (Grouping | undefined)[] = [undefined, 'instance', 'user', 'comm'];
@@ -43,7 +48,19 @@ export function onKey(model: Model, key: string): Model | 'quit' {
       return { ...model, helping: true };
     case 'p':
     case ' ':
-      return { ...model, paused: !model.paused };
+      return isPast(model) ? toggledPlay(model) : { ...model, paused: !model.paused };
+    case '[':
+      return stepped(model, -1);
+    case ']':
+      return stepped(model, 1);
+    case '{':
+      return stepped(model, -STRIDE);
+    case '}':
+      return stepped(model, STRIDE);
+    case '@':
+      return { ...model, typing: { what: 'time', text: '' } };
+    case 'L':
+      return returned(model);
     case '1':
       return { ...model, views: [HOSTS_VIEW] };
     case '2':
@@ -68,7 +85,7 @@ function onTableKey(model: Model, view: HostsView | ProcessesView, key: string):
     case 'enter':
       return opened(model, view);
     case '/':
-      return { ...model, typing: view.filter ?? '' };
+      return { ...model, typing: { what: 'filter', text: view.filter ?? '' } };
     case 'x':
       return filtered(model, undefined);
     case 't': {
@@ -125,8 +142,7 @@ function opened(model: Model, view: HostsView | ProcessesView): Model {
   const row = view.data?.rows[view.cursor.index];
   const seen = shownData(model);
   if (row === undefined || seen === undefined) return model;
-  if ('pid' in row)
-    return pushed(model, { name: 'process', process: row, seen, ended: false, samples: [row], scroll: 0 });
+  if ('pid' in row) return pushed(model, { name: 'process', process: row, seen, samples: [row], scroll: 0 });
   const host = view.host ?? row.host;
   return pushed(model, processesView({ host, filter: groupFilter(view, row), group: row.group }));
 }
@@ -151,7 +167,7 @@ function sortedBy(model: Model, sort: string): Model {
 function sortedByNeighbour(model: Model, by: -1 | 1): Model {
   const view = openView(model);
   if (view.name === 'process') return model;
-  const names = view.name === 'hosts' ? hostColumns([], '', '') : columnsOf(view);
+  const names = view.name === 'hosts' ? hostColumns(model) : columnsOf(model, view);
   const sort = view.name === 'hosts' ? model.hostSort : sortOf(model, view);
   const index = names.findIndex(({ name }) => name === sort);
   const next = names[(index + by + names.length) % names.length];

@@ -3,15 +3,39 @@ import type { Incomplete } from '../src/protocol/message.ts';
 import type { Metrics, SortName } from '../src/protocol/metric.ts';
 import type { Grouping, Query } from '../src/protocol/query.ts';
 import type { HostRow, HostTotal, ProcessRow, Row } from '../src/protocol/row.ts';
+import type { Point } from '../src/protocol/series.ts';
 import { type Cursor, TOP } from './cursor.ts';
 import type { History } from './history.ts';
 
 export type Connection = { state: 'connecting' } | { state: 'live' } | { state: 'gone'; reason: string };
 
+/** Which moment the screens show, by the server's clock, epoch ms. */
+export type Moment =
+  | { readonly state: 'live' }
+  /** Live still, while it is looked for which intervals are the newest: so many of them are to be gone back. */
+  | { readonly state: 'seeking'; readonly atMs: number; readonly back: number }
+  /** `atMs` is what is asked for; until the answer comes, the moment before stays on the screen. */
+  | { readonly state: 'past'; readonly atMs: number; readonly isPlaying: boolean };
+
+/** What the server is asked about, each in its turn. */
+export const SUBJECTS = ['hosts', 'processes', 'series'] as const;
+export type Subject = (typeof SUBJECTS)[number];
+
+/** A question that stands. */
+export interface Asked {
+  readonly query: Query;
+  /** Not answered yet. */
+  readonly isAwaited: boolean;
+  /** Our own clock. */
+  readonly sinceMs: number;
+}
+
 /** An answer as it arrived. `receivedAtMs` is our own clock: the age of data must not depend on the server's. */
 export interface Dated {
   /** UTC. */
   readonly at: string;
+  /** Of the past: where the interval begins that ends `at`; absent where nothing was recorded. */
+  readonly from?: string | undefined;
   readonly receivedAtMs: number;
 }
 
@@ -23,6 +47,15 @@ export interface ProcessesData extends Dated {
   readonly rows: readonly Row[];
   readonly totals: readonly HostTotal[];
   readonly incomplete: readonly Incomplete[];
+}
+
+/** What led up to the moment that is shown. */
+export interface SeriesData {
+  readonly host: string;
+  /** Whose figures stand beside those of the host. */
+  readonly process?: Query['process'];
+  /** Oldest first. */
+  readonly points: readonly Point[];
 }
 
 export interface HostsView {
@@ -50,11 +83,12 @@ export interface ProcessesView {
 
 export interface DetailsView {
   readonly name: 'process';
-  /** As it was last seen. */
+  /** As it was last seen; without figures where none are known of the moment. */
   readonly process: ProcessRow;
-  readonly seen: Dated;
-  readonly ended: boolean;
-  /** Since the view was opened, oldest first, bounded. */
+  readonly seen?: Dated | undefined;
+  /** Why it is not there: it has ended, or the interval did not record it. */
+  readonly absence?: 'ended' | 'unrecorded' | undefined;
+  /** Live ones since the view was opened, oldest first, bounded. */
   readonly samples: readonly Metrics[];
   readonly scroll: number;
 }
@@ -66,14 +100,21 @@ export interface Model {
   readonly rows: number;
   /** A line the caller wants seen. */
   readonly notice?: string | undefined;
+  /** What a key came to, until the next one. */
+  readonly said?: string | undefined;
   readonly nowMs: number;
+  /** Added to `nowMs` it is the server's clock, epoch ms. */
+  readonly clockOffsetMs: number;
   readonly connection: Connection;
+  readonly moment: Moment;
+  /** Of the intervals that were shown the longest: one that was cut short, by a gap before it, says nothing of the others. */
+  readonly intervalMs?: number | undefined;
   readonly paused: boolean;
   readonly helping: boolean;
-  /** A filter that is being typed. */
-  readonly typing?: string | undefined;
+  /** A filter, or a time to go to, that is being typed. */
+  readonly typing?: { readonly what: 'filter' | 'time'; readonly text: string } | undefined;
   /** What the server said to a question instead of an answer. */
-  readonly refusal?: { readonly to: 'hosts' | 'processes'; readonly text: string } | undefined;
+  readonly refusal?: { readonly to: Subject; readonly text: string } | undefined;
   /** Column that the tables of processes are ordered by, and the metric by which the server picks their rows. */
   readonly sort: string;
   readonly metricSort: SortName;
@@ -85,27 +126,38 @@ export interface Model {
   readonly started: boolean;
   readonly hosts?: HostsData | undefined;
   readonly history: History;
-  /** What the screen needs of processes, kept equal to `processesQuery`. */
-  readonly asked?: Query | undefined;
-  /** Whether `asked` has not been answered yet. */
-  readonly awaiting: boolean;
+  /** Of the past. */
+  readonly series?: SeriesData | undefined;
+  /** What the screen needs of each subject, kept equal to `questionOf`; nothing where it needs none. */
+  readonly asked: { readonly [subject in Subject]?: Asked | undefined };
 }
 
 export type Message =
   | { type: 'key'; key: string }
   | { type: 'resize'; columns: number; rows: number }
   | { type: 'status'; status: ConnectionStatus }
-  | { type: 'answer'; to: 'hosts' | 'processes'; answer: Answer; nowMs: number }
+  | { type: 'answer'; to: Subject; answer: Answer; nowMs: number }
   | { type: 'clock'; nowMs: number };
 
-/** What `update` wants done; `ask` without a query means that no processes are looked at. */
-export type Command = { type: 'ask'; query: Query | undefined } | { type: 'quit' };
+/** What `update` wants done; `ask` without a query means that nothing of the subject is looked at. */
+export type Command = { type: 'ask'; about: Subject; query: Query | undefined } | { type: 'quit' };
 
-/** Before anything was heard. */
-export function initialModel(terminal: { columns: number; rows: number; nowMs: number; notice?: string }): Model {
+export interface Opening {
+  readonly columns: number;
+  readonly rows: number;
+  readonly nowMs: number;
+  readonly clockOffsetMs: number;
+  readonly notice?: string | undefined;
+  /** Moment of the past to begin with, epoch ms. */
+  readonly atMs?: number | undefined;
+}
+
+/** Before anything was asked or heard. */
+export function initialModel({ atMs, ...terminal }: Opening): Model {
   return {
     ...terminal,
     connection: { state: 'connecting' },
+    moment: atMs === undefined ? { state: 'live' } : { state: 'past', atMs, isPlaying: false },
     paused: false,
     helping: false,
     sort: 'cpu',
@@ -114,7 +166,7 @@ export function initialModel(terminal: { columns: number; rows: number; nowMs: n
     views: [HOSTS_VIEW],
     started: false,
     history: new Map(),
-    awaiting: false,
+    asked: {},
   };
 }
 
@@ -129,6 +181,11 @@ export function processesView(of: Pick<ProcessesView, 'host' | 'filter' | 'group
 /** The view on the screen. */
 export function openView(model: Model): View {
   return model.views.at(-1) ?? model.views[0];
+}
+
+/** Whether the screens show the past, or are to; what is known of the present is gone then. */
+export function isPast({ moment }: Model): boolean {
+  return moment.state === 'past';
 }
 
 /** The same model with another view on the screen in place of the open one. */

@@ -1,4 +1,4 @@
-import { METRICS, type Metrics } from '../src/protocol/metric.ts';
+import { METRICS, type Metric, type MetricMaxima, type Metrics, type SortName } from '../src/protocol/metric.ts';
 import type { Grouping } from '../src/protocol/query.ts';
 import type { GroupRow, ProcessRow, Row } from '../src/protocol/row.ts';
 import { formatMetric } from './format.ts';
@@ -12,8 +12,8 @@ export function rowKey(row: Row): string {
   return 'pid' in row ? `${row.host}\0${row.pid}\0${row.startedAt}` : `${row.host ?? ''}\0${row.group}`;
 }
 
-/** Columns of a table of processes; only the fleet's says which host. */
-export function processColumns(fleet: boolean): readonly Column<ProcessRow>[] {
+/** Columns of a table of processes; only the fleet's says which host. Of the past there is the maximum of one metric too. */
+export function processColumns(fleet: boolean, maximumOf?: SortName): readonly Column<ProcessRow>[] {
   return [
     ...(fleet ? [hostColumn<ProcessRow>()] : []),
     {
@@ -31,7 +31,7 @@ export function processColumns(fleet: boolean): readonly Column<ProcessRow>[] {
       cell: (row, width) => textCell(row.user, width),
       compare: byText((row) => row.user),
     },
-    ...metricColumns<ProcessRow>(),
+    ...metricColumns<ProcessRow>(maximumOf),
     {
       ...{ name: 'command', caption: 'COMMAND', width: 10, grow: 5, align: 'left', priority: 4 },
       cell: (row, width) => textCell(commandOf(row), width, row.cmdline === '' ? DIM : {}),
@@ -40,7 +40,7 @@ export function processColumns(fleet: boolean): readonly Column<ProcessRow>[] {
   ];
 }
 
-export function groupColumns(groupBy: Grouping, fleet: boolean): readonly Column<GroupRow>[] {
+export function groupColumns(groupBy: Grouping, fleet: boolean, maximumOf?: SortName): readonly Column<GroupRow>[] {
   return [
     ...(fleet && groupBy === 'instance' ? [hostColumn<GroupRow>()] : []),
     {
@@ -53,7 +53,7 @@ export function groupColumns(groupBy: Grouping, fleet: boolean): readonly Column
       cell: (row, width) => figureCell(String(row.processes), width),
       compare: byFigure((row) => row.processes),
     },
-    ...metricColumns<GroupRow>(),
+    ...metricColumns<GroupRow>(maximumOf),
   ];
 }
 
@@ -70,11 +70,25 @@ function hostColumn<R extends Row>(): Column<R> {
   };
 }
 
-function metricColumns<R extends Metrics>(): Column<R>[] {
-  return METRICS.map(({ name, sort, unit, caption }, index) => ({
-    ...{ name: sort, caption, width: Math.max(caption.length + 1, METRIC_WIDTH), align: 'right', metric: name },
-    priority: index < 2 ? 2 : 3 + index,
-    cell: (row, width) => figureCell(formatMetric(unit, row[name]), width),
-    compare: byFigure((row) => row[name]),
-  }));
+function metricColumns<R extends Metrics & MetricMaxima>(maximumOf: SortName | undefined): Column<R>[] {
+  return METRICS.flatMap((metric, index): Column<R>[] => {
+    const { name, sort, unit, caption } = metric;
+    const column: Column<R> = {
+      ...{ name: sort, caption, width: Math.max(caption.length + 1, METRIC_WIDTH), align: 'right', metric: name },
+      priority: index < 2 ? 2 : 3 + index,
+      cell: (row, width) => figureCell(formatMetric(unit, row[name]), width),
+      compare: byFigure((row) => row[name]),
+    };
+    return sort === maximumOf ? [column, maximumColumn(metric)] : [column];
+  });
+}
+
+/** The largest sample, beside the average. */
+function maximumColumn<R extends MetricMaxima>({ name, unit }: Metric): Column<R> {
+  const maximum = (row: R): number | undefined => row[`${name}Max`];
+  return {
+    ...{ name: 'max', caption: 'MAX', width: METRIC_WIDTH, align: 'right', priority: 3 },
+    cell: (row, width) => figureCell(formatMetric(unit, maximum(row)), width),
+    compare: byFigure(maximum),
+  };
 }

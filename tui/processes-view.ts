@@ -3,29 +3,33 @@ import type { Row } from '../src/protocol/row.ts';
 import { formatMetric } from './format.ts';
 import { BOLD, DIM, type Line, line, rule, type Span, span } from './frame.ts';
 import { gaugeLines, gaugesHeight, hostNote, summaryLine } from './gauges.ts';
-import type { Model, ProcessesData, ProcessesView } from './model.ts';
+import { isPast, type Model, type ProcessesData, type ProcessesView } from './model.ts';
+import { averagesOf } from './moment-view.ts';
 import { type Pinned, pinnedRows } from './pinned.ts';
 import { groupColumns, processColumns, rowKey } from './process-columns.ts';
+import { pointsOf } from './series.ts';
 import { type Column, captions, cellsOf, figureCell, type Placed, placed } from './table.ts';
 import { fit } from './text.ts';
+import { type Shares, sharesOf } from './usage.ts';
 
 /** Columns of a view's table. Its rows are all groups or all processes, whichever was asked for. */
-export function columnsOf(view: ProcessesView): readonly Column<Row>[] {
+export function columnsOf(model: Model, view: ProcessesView): readonly Column<Row>[] {
   const fleet = view.host === undefined;
+  const maximumOf = isPast(model) ? model.metricSort : undefined;
   return (
-    view.groupBy === undefined ? processColumns(fleet) : groupColumns(view.groupBy, fleet)
+    view.groupBy === undefined ? processColumns(fleet, maximumOf) : groupColumns(view.groupBy, fleet, maximumOf)
   ) as readonly Column<Row>[];
 }
 
 /** The column a view is ordered by: what was chosen, or the metric chosen last where this table has no such column. */
 export function sortOf(model: Model, view: ProcessesView): string {
-  return columnsOf(view).some(({ name }) => name === model.sort) ? model.sort : model.metricSort;
+  return columnsOf(model, view).some(({ name }) => name === model.sort) ? model.sort : model.metricSort;
 }
 
 /** Rows in the order that was chosen; equals by identity, so that they do not dance. */
 export function orderedRows(model: Model, view: ProcessesView, rows: readonly Row[]): readonly Row[] {
   const sort = sortOf(model, view);
-  const column = columnsOf(view).find(({ name }) => name === sort);
+  const column = columnsOf(model, view).find(({ name }) => name === sort);
   return rows.toSorted((a, b) => column?.compare(a, b) || (rowKey(a) < rowKey(b) ? -1 : 1));
 }
 
@@ -38,7 +42,7 @@ export function linesAround(model: Model, view: ProcessesView): number {
 export function processesLines(model: Model, view: ProcessesView, data: ProcessesData, height: number): Line[] {
   const { columns } = model;
   const sort = sortOf(model, view);
-  const shown = placed(columnsOf(view), sort, columns);
+  const shown = placed(columnsOf(model, view), sort, columns);
   const { scroll, index } = view.cursor;
   const room = height - linesAround(model, view);
   const rows = data.rows
@@ -47,7 +51,7 @@ export function processesLines(model: Model, view: ProcessesView, data: Processe
   while (rows.length < room) rows.push(line(columns, []));
   return [
     ...topLines(model, view, data),
-    rule(columns, titleOf(model, view), countOf(data)),
+    rule(columns, titleOf(model, view, data), countOf(data)),
     line(columns, captions(shown, sort)),
     ...rows,
     ...pinnedRows(data).map((pinned) => line(columns, pinnedCells(shown, pinned))),
@@ -58,17 +62,23 @@ export function processesLines(model: Model, view: ProcessesView, data: Processe
 function topLines(model: Model, view: ProcessesView, data: ProcessesData): Line[] {
   const { columns } = model;
   if (view.host === undefined) return [summaryLine(columns, data.totals)];
-  const host = model.hosts?.rows.find((row) => row.host === view.host);
+  const host = isPast(model) ? undefined : model.hosts?.rows.find((row) => row.host === view.host);
   const total = data.totals.find((row) => row.host === view.host);
   const note = hostNote(model, view.host);
   return [
-    ...gaugeLines(columns, total ?? host ?? {}, model.history.get(view.host) ?? [], host),
+    ...gaugeLines(columns, total ?? host ?? {}, pastOf(model, view.host, data), host),
     ...(note === undefined ? [] : [line(columns, [span(` ${note}`, { fg: 'yellow' })])]),
   ];
 }
 
-function titleOf(model: Model, view: ProcessesView): Span[] {
-  const title = [span(view.groupBy === undefined ? 'processes' : `by ${view.groupBy}`, BOLD)];
+/** What led up to what is shown: samples, or intervals. */
+function pastOf(model: Model, host: string, data: ProcessesData): readonly Shares[] {
+  if (!isPast(model)) return model.history.get(host) ?? [];
+  return pointsOf(model, { host }, data.at).map((point) => sharesOf(point?.usage ?? {}));
+}
+
+function titleOf(model: Model, view: ProcessesView, data: ProcessesData): Span[] {
+  const title = [span(view.groupBy === undefined ? 'processes' : `by ${view.groupBy}`, BOLD), ...averagesOf(data)];
   const sort = sortOf(model, view);
   if (sort !== model.metricSort) title.push(span(`  largest by ${metricBySort(model.metricSort).caption}`, DIM));
   if (view.filter !== undefined) title.push(span('  filter ', DIM), span(view.filter, { fg: 'yellow' }));

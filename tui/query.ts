@@ -1,22 +1,51 @@
-import type { Query } from '../src/protocol/query.ts';
-import { MAX_LIMIT } from '../src/protocol/query.ts';
+import { MAX_LIMIT, type Query } from '../src/protocol/query.ts';
 import type { GroupRow } from '../src/protocol/row.ts';
-import type { Model, ProcessesView } from './model.ts';
+import { KEPT } from './history.ts';
+import { type Model, openView, type ProcessesView, type Subject, type View } from './model.ts';
 
-/** What is asked as long as the terminal UI runs: it feeds the hosts, their history, and the totals. */
+/** What is asked of the present as long as it is shown: it feeds the hosts, their history, and the totals. */
 export const HOSTS_QUERY: Query = { view: 'hosts', sort: 'cpu', limit: MAX_LIMIT };
 
 /** Rows asked for at first. */
 export const LEAST_LIMIT = 50;
 
-/** What the view on the screen needs to know of processes; `undefined` where it shows none, so that nobody measures for it. */
-export function processesQuery(model: Model): Query | undefined {
-  const view = model.views.at(-1);
-  if (view?.name === 'process') {
-    const { host, pid } = view.process;
-    return { view: 'processes', host, filter: `pid:${exactly(String(pid))}`, sort: 'cpu', limit: 1, details: true };
+/** As far back as a query can look: what is kept is for the server to know. */
+const ALL_MS = 366 * 86_400_000;
+
+/** What the screen needs to know of a subject; `undefined` where it shows none, so that nobody measures or reads for it. */
+export function questionOf(model: Model, subject: Subject): Query | undefined {
+  switch (subject) {
+    case 'hosts':
+      return hostsQuery(model);
+    case 'processes':
+      return processesQuery(model);
+    case 'series':
+      return seriesQuery(model);
   }
-  if (view?.name !== 'processes') return undefined;
+}
+
+export function isSameQuery(a: Query | undefined, b: Query | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** In the past only the list of hosts shows what it is answered: of one host the processes' totals say it all. */
+function hostsQuery(model: Model): Query | undefined {
+  const { moment } = model;
+  if (moment.state !== 'past') return HOSTS_QUERY;
+  return openView(model).name === 'hosts' ? { ...HOSTS_QUERY, atMs: moment.atMs } : undefined;
+}
+
+function processesQuery(model: Model): Query | undefined {
+  const { moment } = model;
+  const view = openView(model);
+  const then = moment.state === 'past' ? { atMs: moment.atMs } : {};
+  if (view.name === 'process') {
+    const { host, pid } = view.process;
+    const details = moment.state === 'past' ? {} : { details: true };
+    const filter = `pid:${exactly(String(pid))}`;
+    return { view: 'processes', host, filter, sort: 'cpu', limit: 1, ...details, ...then };
+  }
+  if (view.name !== 'processes') return undefined;
   return {
     view: 'processes',
     ...(view.host !== undefined && { host: view.host }),
@@ -24,7 +53,34 @@ export function processesQuery(model: Model): Query | undefined {
     ...(view.groupBy !== undefined && { groupBy: view.groupBy }),
     sort: model.metricSort,
     limit: Math.min(Math.max(view.limit, LEAST_LIMIT, model.rows), MAX_LIMIT),
+    ...then,
   };
+}
+
+/** What led up to a moment of the past; or, to find one, what is the newest. */
+function seriesQuery(model: Model): Query | undefined {
+  const { moment } = model;
+  if (moment.state === 'live') return undefined;
+  const view = openView(model);
+  const host = moment.state === 'seeking' ? hostToSeek(model) : shownHost(view);
+  if (host === undefined) return undefined;
+  const { pid, startedAt } = view.name === 'process' ? view.process : {};
+  return {
+    ...{ view: 'series', host, sort: 'cpu', limit: KEPT, atMs: moment.atMs, windowMs: ALL_MS },
+    ...(pid !== undefined && startedAt !== undefined && { process: { pid, startedAt } }),
+  };
+}
+
+/** Whose newest interval is gone back to: that of the host on the screen, or else of one that is there. */
+export function hostToSeek(model: Model): string | undefined {
+  const hosts = model.hosts?.rows ?? [];
+  return shownHost(openView(model)) ?? (hosts.find(({ status }) => status === 'online') ?? hosts[0])?.host;
+}
+
+/** The one host that a view is about. */
+function shownHost(view: View): string | undefined {
+  if (view.name === 'hosts') return undefined;
+  return view.name === 'process' ? view.process.host : view.host;
 }
 
 /** The filter that leaves a group's own processes, within what was filtered already. */

@@ -32,7 +32,7 @@ const ALTERNATE_SCREEN = '?1049';
 const COLOURLESS = /^(|dumb|unknown|vt\d.*|.*-m|.*-mono)$/;
 const COLOURS = { red: 31, green: 32, yellow: 33, cyan: 36 };
 /** Text that takes the same cells in every terminal: ASCII, and what the views draw with. */
-const STEADY = /^[\x20-\x7e\u2500-\u25ff·…›↑↓←→✗]*$/;
+const STEADY = /^[\x20-\x7e\u2500-\u25ff·…–›↑↓←→✗]*$/;
 
 /**
  * Takes over a terminal through blessed's program layer. Frames are painted here and not by blessed's own screen, which

@@ -1,9 +1,8 @@
 import type { Answer, Client, ConnectionStatus, Subscription } from '../src/client/client.ts';
 import type { Query } from '../src/protocol/query.ts';
-import { initialModel, type Message } from './model.ts';
-import { HOSTS_QUERY } from './query.ts';
+import type { Command, Message, Subject } from './model.ts';
 import { openScreen, type Terminal } from './screen.ts';
-import { update } from './update.ts';
+import { begun, update } from './update.ts';
 import { view } from './view.ts';
 
 /** At most twenty frames a second: nobody reads faster, and each costs the terminal's CPU too. */
@@ -23,6 +22,8 @@ export interface TuiOptions {
   client: TuiClient;
   /** A short line shown at the bottom, such as where the data is kept. */
   notice?: string;
+  /** Moment of the past to begin with, epoch ms. */
+  atMs?: number | undefined;
   /** By default the terminal of this process. */
   terminal?: Terminal;
 }
@@ -33,9 +34,9 @@ export interface TuiOptions {
  * process is the caller's affair.
  * @throws what went wrong, if anything did.
  */
-export function runTui({ client, notice, terminal = ownTerminal() }: TuiOptions): Promise<void> {
+export function runTui({ client, notice, atMs, terminal = ownTerminal() }: TuiOptions): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let processes: Subscription | undefined;
+  const standing = new Map<Subject, Subscription>();
   let nextFrame: NodeJS.Timeout | undefined;
   let drawnAtMs = Number.NEGATIVE_INFINITY;
   let isRunning = true;
@@ -46,17 +47,16 @@ export function runTui({ client, notice, terminal = ownTerminal() }: TuiOptions)
     gone: () => end(),
   });
   const { columns, rows } = screen;
-  let model = initialModel({ columns, rows, nowMs: performance.now(), ...(notice !== undefined && { notice }) });
+  const nowMs = performance.now();
+  const first = begun({ columns, rows, nowMs, clockOffsetMs: Date.now() - nowMs, notice, atMs });
+  let { model } = first;
 
   function dispatch(message: Message): void {
     if (!isRunning) return;
     try {
       const { model: next, commands } = update(model, message);
       model = next;
-      for (const command of commands) {
-        if (command.type === 'quit') end();
-        else ask(command.query);
-      }
+      carryOut(commands);
       if (!isRunning) return;
       nextFrame ??= setTimeout(draw, Math.max(drawnAtMs + FRAME_MS - performance.now(), 0));
     } catch (error) {
@@ -64,12 +64,20 @@ export function runTui({ client, notice, terminal = ownTerminal() }: TuiOptions)
     }
   }
 
-  function ask(query: Query | undefined): void {
+  function carryOut(commands: readonly Command[]): void {
+    for (const command of commands) {
+      if (command.type === 'quit') end();
+      else ask(command.about, command.query);
+    }
+  }
+
+  function ask(about: Subject, query: Query | undefined): void {
+    const subscription = standing.get(about);
     if (query === undefined) {
-      processes?.close();
-      processes = undefined;
-    } else if (processes !== undefined) processes.change(query);
-    else processes = client.subscribe(query, answerTo('processes'));
+      subscription?.close();
+      standing.delete(about);
+    } else if (subscription !== undefined) subscription.change(query);
+    else standing.set(about, client.subscribe(query, answerTo(about)));
   }
 
   function draw(): void {
@@ -82,7 +90,7 @@ export function runTui({ client, notice, terminal = ownTerminal() }: TuiOptions)
     }
   }
 
-  function answerTo(to: 'hosts' | 'processes'): (answer: Answer) => void {
+  function answerTo(to: Subject): (answer: Answer) => void {
     return (answer) => dispatch({ type: 'answer', to, answer, nowMs: performance.now() });
   }
 
@@ -104,7 +112,7 @@ export function runTui({ client, notice, terminal = ownTerminal() }: TuiOptions)
   const clock = setInterval(() => dispatch({ type: 'clock', nowMs: performance.now() }), CLOCK_MS);
   for (const signal of SIGNALS) process.on(signal, onSignal);
   client.on('status', onStatus);
-  client.subscribe(HOSTS_QUERY, answerTo('hosts'));
+  carryOut(first.commands);
   client.connect();
   draw();
   return promise;

@@ -1,39 +1,75 @@
-import type { Answer, ConnectionStatus } from '../src/client/client.ts';
+import type { ConnectionStatus } from '../src/client/client.ts';
+import type { Query } from '../src/protocol/query.ts';
+import { answered } from './answers.ts';
 import { type Cursor, settled } from './cursor.ts';
-import { appended, recorded } from './history.ts';
 import { shownHosts } from './hosts-view.ts';
 import { onKey } from './keys.ts';
 import { tableHeight } from './layout.ts';
-import { type Command, type Message, type Model, openView, processesView, type View, withView } from './model.ts';
+import {
+  type Asked,
+  type Command,
+  initialModel,
+  type Message,
+  type Model,
+  type Opening,
+  openView,
+  SUBJECTS,
+  withView,
+} from './model.ts';
 import { rowKey } from './process-columns.ts';
 import { orderedRows } from './processes-view.ts';
-import { LEAST_LIMIT, processesQuery } from './query.ts';
+import { isSameQuery, LEAST_LIMIT, questionOf } from './query.ts';
+import { isAwaited, played } from './rewind.ts';
 
-/** What happened, and what is to be done about it. Pure: the caller carries out the commands. */
-export function update(model: Model, message: Message): { model: Model; commands: readonly Command[] } {
-  if (message.type === 'clock') return { model: { ...model, nowMs: message.nowMs }, commands: [] };
-  const next = applied(model, message);
-  if (next === 'quit') return { model, commands: [{ type: 'quit' }] };
-  const arranged = reaching(settledTable(next));
-  const query = processesQuery(arranged);
-  if (JSON.stringify(query) === JSON.stringify(model.asked)) return { model: arranged, commands: [] };
-  return {
-    model: { ...arranged, asked: query, awaiting: query !== undefined, refusal: undefined },
-    commands: [{ type: 'ask', query }],
-  };
+export interface Step {
+  readonly model: Model;
+  readonly commands: readonly Command[];
 }
 
-function applied(model: Model, message: Exclude<Message, { type: 'clock' }>): Model | 'quit' {
+/** The model that a terminal begins with, and what it asks first. */
+export function begun(opening: Opening): Step {
+  return asking(initialModel(opening));
+}
+
+/** What happened, and what is to be done about it. Pure: the caller carries out the commands. */
+export function update(model: Model, message: Message): Step {
+  const next = applied(model, message);
+  if (next === 'quit') return { model, commands: [{ type: 'quit' }] };
+  return asking(reaching(settledTable(next)));
+}
+
+function applied(model: Model, message: Message): Model | 'quit' {
   switch (message.type) {
     case 'key':
-      return onKey({ ...model, started: true }, message.key);
+      return onKey({ ...model, started: true, said: undefined }, message.key);
     case 'resize':
       return { ...model, columns: message.columns, rows: message.rows };
     case 'status':
       return connected(model, message.status);
     case 'answer':
       return answered({ ...model, nowMs: message.nowMs }, message.to, message.answer);
+    case 'clock':
+      return played({ ...model, nowMs: message.nowMs });
   }
+}
+
+/** Asks what the screen needs and was not asked yet. */
+function asking(model: Model): Step {
+  let { asked, refusal } = model;
+  const commands: Command[] = [];
+  for (const about of SUBJECTS) {
+    const query = questionOf(model, about);
+    if (isSameQuery(query, asked[about]?.query) || mustWait(asked[about], query)) continue;
+    commands.push({ type: 'ask', about, query });
+    asked = { ...asked, [about]: query && { query, isAwaited: true, sinceMs: model.nowMs } };
+    if (refusal?.to === about) refusal = undefined;
+  }
+  return { model: commands.length === 0 ? model : { ...model, asked, refusal }, commands };
+}
+
+/** A key that is held down would line up a question for each of its moments before the store: one is under way at a time. */
+function mustWait(asked: Asked | undefined, query: Query | undefined): boolean {
+  return asked?.isAwaited === true && asked.query.atMs !== undefined && query?.atMs !== undefined;
 }
 
 /** Between two attempts the reason stays: a banner that comes and goes with every dial could not be read. */
@@ -47,49 +83,6 @@ function connected(model: Model, status: ConnectionStatus): Model {
     default:
       return model;
   }
-}
-
-/** While paused nothing moves, but for what was asked for since: another view must show something. */
-function answered(model: Model, to: 'hosts' | 'processes', answer: Answer): Model {
-  const isFirst = to === 'hosts' ? model.hosts === undefined : model.awaiting;
-  if (model.paused && !isFirst) return model;
-  if (answer.type === 'error') return refused(model, to, answer.message);
-  if (answer.type === 'series' || answer.type === 'blame') return model;
-  const heard = { ...model, refusal: model.refusal?.to === to ? undefined : model.refusal };
-  const dated = { at: answer.at, receivedAtMs: model.nowMs };
-  if (answer.type === 'hosts') {
-    const hosts = { ...dated, rows: answer.rows };
-    return started({ ...heard, hosts, history: recorded(model.history, answer.rows) });
-  }
-  const view = openView(model);
-  const next = { ...heard, awaiting: false };
-  if (view.name === 'processes') {
-    const isGrouped = view.groupBy !== undefined;
-    const rows = answer.rows.filter((row) => 'group' in row === isGrouped);
-    const { totals, incomplete = [] } = answer;
-    return withView(next, { ...view, data: { ...dated, rows, totals, incomplete } });
-  }
-  if (view.name !== 'process') return next;
-  const row = answer.rows.find((candidate) => rowKey(candidate) === rowKey(view.process));
-  if (row === undefined || !('pid' in row)) return withView(next, { ...view, ended: !answer.incomplete?.length });
-  return withView(next, { ...view, process: row, seen: dated, samples: appended(view.samples, row), ended: false });
-}
-
-/** The rows that were there answer another question than the one that stands on the screen now: they go. */
-function refused(model: Model, to: 'hosts' | 'processes', text: string): Model {
-  const next = { ...model, refusal: { to, text } };
-  if (to === 'hosts') return next;
-  const view = openView(model);
-  const emptied = view.name === 'processes' ? withView(next, { ...view, data: undefined }) : next;
-  return { ...emptied, awaiting: false };
-}
-
-/** Somebody who watches a single machine wants to see that machine, not a list of one. */
-function started(model: Model): Model {
-  const [first, second] = (model.hosts?.rows ?? []).filter(({ status }) => status !== 'retired');
-  if (model.started || first === undefined) return model;
-  const isOne = second === undefined;
-  return { ...model, started: true, ...(isOne && { views: [...model.views, processesView({ host: first.host })] }) };
 }
 
 /** Brings the rows of the open table into their order, and its cursor back to the selected row. */
@@ -108,9 +101,9 @@ function settledTable(model: Model): Model {
 
 /** Asks for twice as many rows as soon as the selection comes within a page of the last one and there may be more. */
 function reaching(model: Model): Model {
-  const view: View = openView(model);
-  if (view.name !== 'processes' || view.data === undefined || model.awaiting) return model;
-  const limit = model.asked?.limit ?? LEAST_LIMIT;
+  const view = openView(model);
+  if (view.name !== 'processes' || view.data === undefined || isAwaited(model)) return model;
+  const limit = model.asked.processes?.query.limit ?? LEAST_LIMIT;
   const isNear = view.cursor.index + tableHeight(model) >= view.data.rows.length;
   const isMoved = view.cursor.key !== undefined;
   return isNear && isMoved && view.data.rows.length >= limit ? withView(model, { ...view, limit: limit * 2 }) : model;

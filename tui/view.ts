@@ -1,11 +1,13 @@
 import { inAscii } from './ascii.ts';
 import { bannerLine, footerLine, headerLine } from './chrome.ts';
 import { detailsLines } from './details-view.ts';
+import { formatInstant } from './format.ts';
 import { BOLD, DIM, type Frame, faded, type Line, line, type Span, span, width } from './frame.ts';
 import { helpLines } from './help-view.ts';
 import { hostsLines } from './hosts-view.ts';
 import { bodyHeight, sizeNeeded } from './layout.ts';
-import { type Model, openView } from './model.ts';
+import { isPast, type Model, openView } from './model.ts';
+import { nothingThen, wayOn } from './moment-view.ts';
 import { processesLines } from './processes-view.ts';
 import { wrap } from './text.ts';
 
@@ -47,23 +49,36 @@ function bodyLines(model: Model): Line[] {
   const { refusal } = model;
   if (refusal !== undefined && (refusal.to === 'hosts') === (open.name === 'hosts')) {
     const text = wrap(refusal.text, columns - 8).map((part) => [span(part, { fg: 'red' })]);
-    const wayOut = open.name === 'processes' ? [[], [span('/ types a filter, x clears it', DIM)]] : [];
-    return centred(columns, height, [...text, ...wayOut]);
+    return centred(columns, height, [...text, ...wayOut(model)]);
   }
+  const nothing = (reason?: string) => centred(columns, height, nothingThen(reason));
   switch (open.name) {
     case 'hosts':
       if (model.hosts === undefined) return say(waiting(model));
-      if (model.hosts.rows.length === 0) return say('no hosts yet');
+      if (model.hosts.rows.length === 0) return isPast(model) ? nothing() : say('no hosts yet');
       return hostsLines(model, open, model.hosts, height);
     case 'processes':
-      return open.data === undefined ? say(waiting(model)) : processesLines(model, open, open.data, height);
+      if (open.data === undefined) return say(waiting(model));
+      if (isPast(model) && open.data.totals.length === 0) return nothing(open.data.incomplete[0]?.reason);
+      return processesLines(model, open, open.data, height);
     case 'process':
+      if (isPast(model) && open.seen === undefined) return say(waiting(model));
       return detailsLines(model, open).slice(open.scroll);
   }
 }
 
-function waiting(model: Model): string {
-  return model.connection.state === 'live' ? 'waiting for the first sample' : 'connecting to the server';
+function waiting({ connection, moment }: Model): string {
+  if (connection.state !== 'live') return 'connecting to the server';
+  if (moment.state !== 'past') return 'waiting for the first sample';
+  return `asking what there was at ${formatInstant(new Date(moment.atMs).toISOString())}`;
+}
+
+/** How to get on from a refusal: of the past it may be the moment that is refused, or the filter. */
+function wayOut(model: Model): Span[][] {
+  const view = openView(model);
+  const isFilter = view.name === 'processes' && (view.filter !== undefined || !isPast(model));
+  const filter = isFilter ? [[], [span('/ types a filter, x clears it', DIM)]] : [];
+  return isPast(model) ? [...filter, ...wayOn()] : filter;
 }
 
 /** Lines in the middle of so many. */

@@ -1,6 +1,8 @@
+import { METRICS } from '../../src/protocol/metric.ts';
 import type { Query } from '../../src/protocol/query.ts';
 import type { HostRow, HostTotal, HostUsage, ProcessRow, Row } from '../../src/protocol/row.ts';
 import { select } from '../../src/protocol/select.ts';
+import type { Point } from '../../src/protocol/series.ts';
 
 export const AT = '2026-11-23T03:12:00.000Z';
 
@@ -75,6 +77,34 @@ export function hostRow(own: Partial<HostRow> = {}): HostRow {
 
 export function hostTotal(own: Partial<HostTotal> = {}): HostTotal {
   return { host: 'db-01', at: AT, ...usage(), ...own };
+}
+
+/** The instant so many seconds after `AT`. */
+export function later(seconds: number): string {
+  return new Date(Date.parse(AT) + seconds * 1_000).toISOString();
+}
+
+/** A row as an interval recorded it: with the largest samples, twice the averages. */
+export function recordedRow(row: ProcessRow): ProcessRow {
+  const maxima = METRICS.flatMap(({ name }) => {
+    const average = row[name];
+    return average === undefined ? [] : [[`${name}Max`, 2 * average]];
+  });
+  return { ...row, ...Object.fromEntries(maxima) };
+}
+
+/** An interval of half a minute that ends so many seconds after `AT`. */
+export function point(seconds: number, own: Partial<Point> = {}): Point {
+  const { cpuPercent, memUsedBytes, readBytesPerSec, writeBytesPerSec, ...more } = usage();
+  const { diskUtilPercent, diskQueue, netInBytesPerSec, netOutBytesPerSec } = more;
+  return {
+    ...{ from: later(seconds - 30), at: later(seconds), usage: usage() },
+    max: {
+      ...{ cpuPercent, memUsedBytes, readBytesPerSec, writeBytesPerSec },
+      ...{ diskUtilPercent, diskQueue, netInBytesPerSec, netOutBytesPerSec },
+    },
+    ...own,
+  };
 }
 
 const PROGRAMS: readonly [instance: string, comm: string, user: string, cmdline: string][] = [

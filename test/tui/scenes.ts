@@ -1,5 +1,5 @@
 import type { HostRow } from '../../src/protocol/row.ts';
-import { busyHost, hostRow, hostTotal, processRow, totalOf } from './fleet.ts';
+import { AT, busyHost, hostRow, hostTotal, later, point, processRow, recordedRow, totalOf } from './fleet.ts';
 import { Stage } from './stage.ts';
 
 const at = (second: number) => new Date(Date.UTC(2026, 10, 23, 3, 12, second)).toISOString();
@@ -77,9 +77,68 @@ export const groups = (columns: number, rows: number) => {
   ]);
 };
 
+const FROM = later(-30);
+/** Half an hour, of which five minutes were not recorded. */
+const POINTS = Array.from({ length: 60 }, (_, index) => (index - 59) * 30)
+  .filter((second) => second < -600 || second > -300)
+  .map((second) => {
+    const usage = totalOf('db-01', busyHost('db-01', 120, second / 30));
+    return point(second, { usage, ...(second > -900 && { process: { cpuPercent: 20 + (second % 90) / 5 } }) });
+  });
+
+/** The same machine in the newest interval. */
+export function rewound(columns: number, rows: number): Stage {
+  const processes = busyHost('db-01', 14, 0).map(recordedRow);
+  const totals = [hostTotal(totalOf('db-01', busyHost('db-01', 120, 0)))];
+  const stage = host(columns, rows).keys('[').series(POINTS).series(POINTS);
+  return stage.rows([...processes, recordedRow(HOSTILE)], { totals, from: FROM }, AT);
+}
+
+/** The hosts then: one is gone by now, another had not been recorded. */
+export const rewoundHosts = (columns: number, rows: number) => {
+  const then = (name: string, step: number): HostRow => ({
+    ...{ host: name, status: 'online', lastSeenAt: AT, ...totalOf(name, busyHost(name, 90, step)) },
+  });
+  const stage = hosts(columns, rows).keys('[').series(POINTS, 'db-02');
+  return stage.hosts([then('db-01', 3), then('db-02', 8), { ...then('数据库-03', 1), status: 'offline' }], AT, FROM);
+};
+
+export const rewoundDetails = (columns: number, rows: number) => {
+  const stage = rewound(columns, rows)
+    .rows([recordedRow(HOSTILE)], { from: FROM }, AT)
+    .keys('enter');
+  return stage.series(POINTS).rows([recordedRow(HOSTILE)], { from: FROM }, AT);
+};
+
+export const unrecorded = (columns: number, rows: number) => {
+  const stage = rewoundDetails(columns, rows).keys('[').series(POINTS);
+  return stage.rows([], { from: later(-60) }, FROM);
+};
+
+export const gap = (columns: number, rows: number) => {
+  const incomplete = [{ host: 'db-01', reason: 'nothing was recorded then' }];
+  return rewound(columns, rows).keys('[').rows([], { totals: [], incomplete }, FROM);
+};
+
 /** Every screen there is. */
 export const SCENES: { [name: string]: (columns: number, rows: number) => Stage } = {
   ...{ host, hosts, fleet, details, gone, help, groups },
+  ...{ rewound, rewoundHosts, rewoundDetails, unrecorded, gap },
+  seeking: (columns, rows) => host(columns, rows).keys('['),
+  playing: (columns, rows) => rewound(columns, rows).keys('p'),
+  asking: (columns, rows) => rewound(columns, rows).keys('{').second().second(),
+  'rewound and gone': (columns, rows) =>
+    rewound(columns, rows).status({ state: 'lost', reason: 'nothing listens there', retryInMs: 10 }),
+  'rewound groups': (columns, rows) =>
+    rewound(columns, rows)
+      .keys('t')
+      .rows([{ host: 'db-01', group: 'mysqld:3307', processes: 3, cpuPercent: 210, cpuPercentMax: 400 }], {
+        from: FROM,
+      }),
+  'wrong time': (columns, rows) => host(columns, rows).keys('@').type('订单'.repeat(30)).keys('enter'),
+  'rewound and refused': (columns, rows) =>
+    rewound(columns, rows).keys('[').refuse('the store has not answered within 60 s: its disk is too slow'),
+  'rewound at once': (columns, rows) => new Stage(columns, rows, undefined, Date.parse(FROM)).status({ state: 'open' }),
   connecting: (columns, rows) => new Stage(columns, rows),
   waiting: (columns, rows) => new Stage(columns, rows).status({ state: 'open' }).hosts(),
   'no hosts': (columns, rows) => new Stage(columns, rows).status({ state: 'open' }).hosts([]),

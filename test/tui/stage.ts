@@ -2,20 +2,24 @@ import type { Answer, ConnectionStatus } from '../../src/client/client.ts';
 import type { Incomplete } from '../../src/protocol/message.ts';
 import type { Query } from '../../src/protocol/query.ts';
 import type { HostRow, HostTotal, Row } from '../../src/protocol/row.ts';
+import type { Point } from '../../src/protocol/series.ts';
 import type { Frame } from '../../tui/frame.ts';
-import { type Command, initialModel, type Message, type Model } from '../../tui/model.ts';
-import { update } from '../../tui/update.ts';
+import type { Command, Message, Model, Subject } from '../../tui/model.ts';
+import { begun, update } from '../../tui/update.ts';
 import { view } from '../../tui/view.ts';
 import { AT, hostRow, hostTotal, processRow } from './fleet.ts';
 
 /** The terminal UI without a terminal and without a server: messages go in, frames and commands come out. */
 export class Stage {
   model: Model;
-  commands: Command[] = [];
+  readonly commands: Command[];
   nowMs = 1_000;
 
-  constructor(columns = 80, rows = 24, notice?: string) {
-    this.model = initialModel({ columns, rows, nowMs: this.nowMs, ...(notice !== undefined && { notice }) });
+  constructor(columns = 80, rows = 24, notice?: string, atMs?: number) {
+    const clockOffsetMs = Date.parse(AT) - this.nowMs;
+    const { model, commands } = begun({ columns, rows, nowMs: this.nowMs, clockOffsetMs, notice, atMs });
+    this.model = model;
+    this.commands = [...commands];
   }
 
   send(message: Message): this {
@@ -38,18 +42,31 @@ export class Stage {
     return this.send({ type: 'status', status });
   }
 
-  hosts(rows: HostRow[] = [hostRow()], at = AT): this {
-    return this.#answer('hosts', { type: 'hosts', id: 1, at, rows });
+  hosts(rows: HostRow[] = [hostRow()], at = AT, from?: string): this {
+    return this.#answer('hosts', { type: 'hosts', id: 1, at, ...(from !== undefined && { from }), rows });
   }
 
-  rows(rows: Row[] = [processRow()], more: { totals?: HostTotal[]; incomplete?: Incomplete[] } = {}, at = AT): this {
-    const { totals = [hostTotal()], incomplete } = more;
-    const answer = { type: 'rows', id: 2, at, rows, totals, ...(incomplete !== undefined && { incomplete }) };
+  rows(
+    rows: Row[] = [processRow()],
+    more: { totals?: HostTotal[]; incomplete?: Incomplete[]; from?: string } = {},
+    at = AT,
+  ): this {
+    const answer = { type: 'rows', id: 2, at, rows, totals: [hostTotal()], ...more };
     return this.#answer('processes', answer as Answer);
   }
 
-  refuse(message: string, to: 'hosts' | 'processes' = 'processes'): this {
+  series(points: Point[], host = 'db-01'): this {
+    return this.#answer('series', { type: 'series', id: 3, host, points });
+  }
+
+  refuse(message: string, to: Subject = 'processes'): this {
     return this.#answer(to, { type: 'error', id: 2, code: 'ERR_FILTER', message });
+  }
+
+  /** A second goes by. */
+  second(): this {
+    this.nowMs += 1_000;
+    return this.send({ type: 'clock', nowMs: this.nowMs });
   }
 
   /** Connected, one host known, its view open, these processes on it. */
@@ -62,9 +79,13 @@ export class Stage {
     return this.status({ state: 'open' }).hosts(names.map((host) => hostRow({ host })));
   }
 
-  /** The question that stands now. */
+  /** The question about processes that stands now. */
   get asked(): Query | undefined {
-    return this.model.asked;
+    return this.standing('processes');
+  }
+
+  standing(subject: Subject): Query | undefined {
+    return this.model.asked[subject]?.query;
   }
 
   frame(charset: 'unicode' | 'ascii' = 'unicode'): Frame {
@@ -94,7 +115,7 @@ export class Stage {
     return this.lines().find((line) => line.startsWith('›')) ?? '';
   }
 
-  #answer(to: 'hosts' | 'processes', answer: Answer): this {
+  #answer(to: Subject, answer: Answer): this {
     return this.send({ type: 'answer', to, answer, nowMs: this.nowMs });
   }
 }

@@ -3,29 +3,33 @@ import { mock, test } from 'node:test';
 import type { Query } from '../../src/protocol/query.ts';
 import { runTui } from '../../tui/tui.ts';
 import { FakeClient } from './fake-client.ts';
-import { AT, answerRows, busyHost, hostRow } from './fleet.ts';
+import { AT, answerRows, busyHost, hostRow, point } from './fleet.ts';
 import { FakeTerminal } from './virtual-terminal.ts';
 
 /** A screen that never shows what is waited for would hold up the whole run. */
 const timeout = 30_000;
 const processes = busyHost('db-01', 120, 0);
 
-function running(notice?: string) {
+function running(options: { notice?: string; atMs?: number } = {}) {
   const client = new FakeClient();
   const terminal = new FakeTerminal();
-  const done = runTui({ client, terminal, ...(notice !== undefined && { notice }) });
+  const done = runTui({ client, terminal, ...options });
   const answer = (names = ['db-01']) => {
-    for (const { query, deliver } of [...client.asked])
+    for (const { query, deliver } of [...client.asked]) {
+      const from = query.atMs === undefined ? {} : { from: new Date(query.atMs - 30_000).toISOString() };
+      const at = query.atMs === undefined ? AT : new Date(query.atMs).toISOString();
       if (query.view === 'hosts')
-        deliver({ type: 'hosts', id: 1, at: AT, rows: names.map((host) => hostRow({ host })) });
-      else deliver(answerRows(query, processes));
+        deliver({ type: 'hosts', id: 1, at, ...from, rows: names.map((host) => hostRow({ host })) });
+      else if (query.view === 'series') deliver({ type: 'series', id: 1, host: 'db-01', points: [point(0)] });
+      else deliver({ ...answerRows(query, processes, at), ...from });
+    }
   };
   const asked = (): Query[] => [...client.asked].map(({ query }) => query);
   return { client, terminal, done, answer, asked };
 }
 
 test('it connects, opens the only host, and leaves when told to', { timeout }, async () => {
-  const { client, terminal, done, answer } = running('this machine only');
+  const { client, terminal, done, answer } = running({ notice: 'this machine only' });
   await terminal.until(/connecting to the server/);
   client.emit('status', { state: 'open' });
   answer();
@@ -59,6 +63,57 @@ test('processes are subscribed to only while they are looked at', { timeout }, a
     asked().map(({ view }) => view),
     ['hosts'],
   );
+  terminal.type('q');
+  await done;
+});
+
+test('in the past nothing live is subscribed to, and back in the present everything is again', {
+  timeout,
+}, async () => {
+  const { client, terminal, done, answer, asked } = running();
+  client.emit('status', { state: 'open' });
+  answer();
+  answer();
+  await terminal.until(/● live/);
+  terminal.type('[');
+  await terminal.until(/rewinding/);
+  answer();
+  answer();
+  await terminal.until(/2026-11-23 \d\d:\d\d:\d\d .* ◀ past/);
+  assert.deepEqual(
+    asked().map(({ view, atMs }) => [view, atMs]),
+    [
+      ['processes', Date.parse(AT)],
+      ['series', Date.parse(AT)],
+    ],
+  );
+  terminal.type('L');
+  await terminal.until(/waiting for the first sample/);
+  assert.deepEqual(
+    asked().map(({ view, atMs }) => [view, atMs]),
+    [
+      ['processes', undefined],
+      ['hosts', undefined],
+    ],
+  );
+  answer();
+  await terminal.until(/1\/1 online .* ● live/);
+  terminal.type('q');
+  await done;
+});
+
+test('it begins in the past when it is told to, and asks nothing of the present', { timeout }, async () => {
+  const atMs = Date.parse(AT) - 3_600_000;
+  const { client, terminal, done, answer, asked } = running({ atMs });
+  client.emit('status', { state: 'open' });
+  answer();
+  await terminal.until(/asking what there was/);
+  assert.deepEqual(
+    asked().map((query) => query.atMs),
+    [atMs, atMs],
+  );
+  answer();
+  await terminal.until(/◀ past.*averages of/s);
   terminal.type('q');
   await done;
 });

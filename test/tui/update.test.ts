@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { processesQuery } from '../../tui/query.ts';
+import { HOSTS_QUERY, questionOf } from '../../tui/query.ts';
 import { AT, busyHost, hostRow, hostTotal, processRow } from './fleet.ts';
 import { Stage } from './stage.ts';
 
@@ -21,7 +21,8 @@ function order(stage: Stage): string[] {
 test('a single host is opened at once', () => {
   const stage = new Stage().status({ state: 'open' }).hosts([hostRow({ host: 'db-07' })]);
   assert.deepEqual(stage.commands, [
-    { type: 'ask', query: { view: 'processes', host: 'db-07', sort: 'cpu', limit: 50 } },
+    { type: 'ask', about: 'hosts', query: HOSTS_QUERY },
+    { type: 'ask', about: 'processes', query: { view: 'processes', host: 'db-07', sort: 'cpu', limit: 50 } },
   ]);
 });
 
@@ -58,7 +59,7 @@ test('processes are asked for only while a view shows them', () => {
   assert.deepEqual(stage.asked, { view: 'processes', sort: 'cpu', limit: 50 });
   stage.keys('1');
   assert.equal(stage.asked, undefined);
-  assert.deepEqual(stage.commands.at(-1), { type: 'ask', query: undefined });
+  assert.deepEqual(stage.commands.at(-1), { type: 'ask', about: 'processes', query: undefined });
 });
 
 test('a command is given only when the question changes', () => {
@@ -184,7 +185,7 @@ test('Enter opens a host, then a process; Esc and Backspace go back', () => {
 
 test('a filter is typed, applied and cleared', () => {
   const stage = new Stage().oneHost().keys('/').type('usr').keys('backspace', 'backspace').type('ser:q');
-  assert.equal(stage.model.typing, 'user:q');
+  assert.equal(stage.model.typing?.text, 'user:q');
   assert.equal(stage.asked?.filter, undefined);
   assert.equal(stage.keys('enter').asked?.filter, 'user:q');
   assert.equal(stage.keys('x').asked?.filter, undefined);
@@ -287,7 +288,7 @@ test('help opens over everything and any of its keys closes it', () => {
     assert.match(stage.text(), /┌─ keys/);
     assert.doesNotMatch(stage.keys(key).text(), /┌─ keys/);
   }
-  assert.deepEqual(new Stage().keys('h', 'q').commands, [{ type: 'quit' }]);
+  assert.deepEqual(new Stage().keys('h', 'q').commands.at(-1), { type: 'quit' });
 });
 
 test('keys that mean nothing change nothing', () => {
@@ -306,6 +307,6 @@ test('no key breaks a view that has no rows yet', () => {
 
 test('the question of a model is a function of the model', () => {
   const stage = new Stage().oneHost([processRow()], { totals: [hostTotal()] });
-  assert.deepEqual(processesQuery(stage.model), stage.asked);
+  assert.deepEqual(questionOf(stage.model, 'processes'), stage.asked);
   assert.equal(stage.model.hosts?.at, AT);
 });

@@ -66,7 +66,7 @@ test('hosts at 80×24: bars, culprits, and the state of those that are not onlin
 
 
 
- Enter open  2 processes  ←→ sort  / filter  p pause  ? help  q quit`,
+ Enter open  2 processes  ←→ sort  / filter  [ rewind  p pause  ? help  q quit`,
   );
 });
 
@@ -88,7 +88,7 @@ test('the fleet at 120×16 says which hosts are missing', () => {
   db-01            redis:6379          1111 redis       19.6  1.5G  403K   4.9M       0     2.0M redis-server 127.0.0.1…
                    70 others                             6.7     -  630K   3.2M       0      27M
                    unattributed                         12.4     -     0   240K     60K        0
- Esc back  Enter open  ←→ sort  t group  / filter  p pause  ? help  q quit
+ Esc back  Enter open  ←→ sort  t group  / filter  [ rewind  p pause  ? help  q quit
 `,
   );
 });
@@ -109,7 +109,7 @@ test('groups at 80×14', () => {
 
                 408 others              96.3     -  2.5M    41M    870K     2.6M
                 unattributed             6.2     -     0   120K     30K        0
- Esc back  Enter open  ←→ sort  t group  / filter  p pause  ? help  q quit
+ Esc back  Enter open  ←→ sort  t group  / filter  [ rewind  ? help  q quit
 `,
   );
 });
@@ -140,7 +140,7 @@ test('the details of a process show all of it, with its escape sequences disarme
  --目标=/数据/导出/订单明细.csv
 
 
- Esc back  ↑↓ scroll  p pause  ? help  q quit                 this machine only
+ Esc back  ↑↓ scroll  [ rewind  p pause  ? help  q quit       this machine only
 `,
   );
 });
