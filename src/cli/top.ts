@@ -1,15 +1,16 @@
 import { runTui } from '../../tui/tui.ts';
 import { Client } from '../client/client.ts';
 import { Problem } from '../problem.ts';
-import { type ViewerOptions, viewerCommand, viewerTarget } from './options.ts';
+import { atOption, type ViewerOptions, viewerCommand, viewerTarget } from './options.ts';
 
 /** `procmesh top`: the terminal UI. */
 export async function run(args: readonly string[]): Promise<void> {
-  const options = viewerCommand('top', 'The terminal UI against a server.')
+  const { at: atMs, ...options } = viewerCommand('top', 'The terminal UI against a server.')
+    .addOption(atOption('begin then'))
     .parse([...args], { from: 'user' })
-    .opts<ViewerOptions>();
+    .opts<ViewerOptions & { at?: number }>();
   requireTerminal();
-  await runTui({ client: new Client(viewerTarget(options)) });
+  await runTui({ client: new Client(viewerTarget(options)), atMs });
 }
 
 /** @throws Problem when there is no terminal to draw on. */

@@ -56,6 +56,7 @@ describe('every command', { concurrency: 2, timeout: 120_000 }, () => {
     [['--bogus', 'ps'], /unknown option '--bogus'/],
     [['ps', '--limit', '0'], /--limit.*whole number from 1 to 10000/],
     [['top'], /wants a terminal/],
+    [['top', '--at', 'rubbish'], /--at.*03:12/],
   ] as const) {
     it(`procmesh ${args.join(' ')} fails in one line, with exit code 2`, async (t) => {
       assertFailed(await procmesh(t, args, { PROCMESH_GLOBAL_DATA_DIR: scratchFolder(t) }), 2, message);
