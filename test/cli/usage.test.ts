@@ -122,7 +122,7 @@ describe('the configuration', { concurrency: 2, timeout: 120_000 }, () => {
       assertFailed(
         failed,
         2,
-        /\[global\] interval_time = "soon" in .*wrong\.ini is not allowed: it takes a number from 1 to 3600/,
+        /\[global\] interval_time = "soon" in .*wrong\.ini is not allowed: it takes a whole number from 1 to 3600/,
       );
     });
   }
