@@ -14,7 +14,7 @@ const MAX_ACCOUNTS = 50_000;
 /** Rows an interval may carry, the largest first. */
 const MAX_ROWS = 2_000;
 
-/** Largest distance of two intervals that still counts as none. */
+/** Largest distance of two samples' times that still counts as none. */
 const SEAM_MS = 1_000;
 
 const NOTHING_KNOWN = { network: undefined };
@@ -40,6 +40,8 @@ export class IntervalBuilder {
   #durationMs = 0;
   #samples = 0;
   #lastEndMs = 0;
+  /** When the last sample of the interval before was taken, at its end or, under load, long after it. */
+  #lastSampleAtMs = 0;
   /** By the wall clock. */
   #startedAtMs = 0;
   #latest: Sample | undefined;
@@ -80,18 +82,21 @@ export class IntervalBuilder {
       processes: this.#worthRecording(rules, averages),
     };
     this.#lastEndMs = endMs;
+    this.#lastSampleAtMs = this.#latest?.atMs ?? endMs;
     this.#ended.length = 0;
     this.#samples = 0;
     this.#durationMs = 0;
     return interval;
   }
 
-  /** Intervals without a gap between them meet exactly, though samples come some milliseconds after the boundary. */
+  /** Intervals without a gap between their samples meet exactly, though a sample may come long after the boundary. */
   #startOf(endMs: number): number {
     const long = Math.round(endMs - this.#durationMs);
-    // Where the clock did not jump, its own word is the better one: the last sample comes some milliseconds after the end.
-    const measured = Math.abs(this.#startedAtMs - long) <= SEAM_MS ? this.#startedAtMs : long;
-    const meets = Math.abs(measured - this.#lastEndMs) <= SEAM_MS;
+    // Where the clock did not jump, its own word is the better one: the last sample may come long after the end.
+    const sampledAtMs = this.#latest?.atMs ?? endMs;
+    const isSteady = Math.abs(this.#startedAtMs - (sampledAtMs - this.#durationMs)) <= SEAM_MS;
+    const measured = isSteady ? this.#startedAtMs : long;
+    const meets = Math.abs(measured - this.#lastSampleAtMs) <= SEAM_MS;
     return Math.min(endMs - 1, meets ? this.#lastEndMs : measured);
   }
 

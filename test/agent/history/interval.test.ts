@@ -185,6 +185,19 @@ test('joins intervals without a gap, though samples come milliseconds after the 
   assert.deepEqual(close(3_600, 30_000), [3_570_000, 3_600_000]);
 });
 
+test('joins intervals whose samples come late under load, and not across a gap', () => {
+  const { builder, add } = setUp();
+  const close = (sampleAt: number, durationMs: number, end: number): number[] => {
+    add(snapshot(sampleAt, {}), {}, { durationMs });
+    const { startMs, endMs } = builder.close(T0_MS + end * 1_000, ALL);
+    return [startMs - T0_MS, endMs - T0_MS];
+  };
+  close(12, 10_000, 10);
+  assert.deepEqual(close(21, 9_000, 20), [10_000, 20_000]);
+  assert.deepEqual(close(36, 15_000, 30), [20_000, 30_000]);
+  assert.deepEqual(close(41, 2_000, 40), [39_000, 40_000]);
+});
+
 test('is never empty, whatever the clock did', () => {
   const { builder, add } = setUp();
   add(snapshot(30, {}), {}, { durationMs: 30_000 });
