@@ -52,6 +52,8 @@ export class MariaDb {
       [
         ...['--no-defaults', ...asRoot(), `--datadir=${this.dataDir}`, `--socket=${this.socketPath}`],
         ...[`--port=${this.port}`, '--bind-address=127.0.0.1', `--pid-file=${join(this.folder, 'pid')}`],
+        // In a folder that it shares, a server that starts removes the temporary tables of those that run.
+        `--tmpdir=${this.folder}`,
         ...this.#options,
         ...more,
       ],
