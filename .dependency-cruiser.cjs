@@ -33,10 +33,16 @@ module.exports = {
       to: { path: '^(src|tui)/', pathNot: '^src/(server/|protocol/|store/store[.]ts$|problem[.]ts$)' },
     },
     {
-      name: 'client-and-dashboard-reach-protocol-only',
+      name: 'client-reaches-protocol-only',
       severity: 'error',
-      from: { path: '^src/(client|dashboard)/' },
-      to: { path: '^(src|tui)/', pathNot: '^src/($1|protocol)/' },
+      from: { path: '^src/client/' },
+      to: { path: '^(src|tui)/', pathNot: '^src/(client|protocol)/' },
+    },
+    {
+      name: 'dashboard-reaches-protocol-and-tables-only',
+      severity: 'error',
+      from: { path: '^src/dashboard/' },
+      to: { path: '^(src|tui)/', pathNot: '^src/((dashboard|protocol)/|store/tables[.]ts$)' },
     },
     {
       name: 'tui-reaches-client-and-protocol-only',
@@ -62,5 +68,7 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
+    // Packages whose parts are named in package.json alone.
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default'] },
   },
 };
