@@ -169,3 +169,20 @@ describe('init/grafana.json', () => {
     }
   });
 });
+
+describe('init/grafana', () => {
+  it('provisions the data source that the dashboard asks, without a secret', () => {
+    const yaml = readFileSync('init/grafana/datasources/procmesh.yaml', 'utf8');
+    for (const line of [/name: dba_process_monitor$/m, /uid: dba_process_monitor$/m, /type: mysql$/m]) {
+      assert.match(yaml, line);
+    }
+    assert.match(yaml, /user: monitor_ro$/m);
+    assert.match(yaml, /database: dbzz_monitor$/m);
+    assert.match(yaml, /password: \$\{PROCMESH_MYSQL_PASSWORD\}$/m);
+  });
+
+  it('provisions the dashboard from the folder that the README copies it to', () => {
+    const folder = /path: (.+)$/m.exec(readFileSync('init/grafana/dashboards/procmesh.yaml', 'utf8'))?.[1];
+    assert.ok(folder !== undefined && readFileSync('README.md', 'utf8').includes(folder), `${folder}`);
+  });
+});
