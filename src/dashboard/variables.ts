@@ -1,5 +1,5 @@
 import { QueryVariableBuilder, VariableRefresh, VariableSort } from '@grafana/grafana-foundation-sdk/dashboard';
-import { HOST_INFO, PROCESS_INFO, PROCESS_IO_INFO } from '../store/tables.ts';
+import { HOST_LAST, PROCESS_INFO, PROCESS_IO_INFO } from '../store/tables.ts';
 import { indented } from './indented.ts';
 import { DATA_SOURCE } from './query.ts';
 import { inRange } from './range.ts';
@@ -11,10 +11,10 @@ const MOST_ROWS = 1_000_000;
 
 /**
  * All hosts that have history, of any time: a choice that is not in the list is undone, also that of a host with a gap just
- * where one looks. MySQL hops along the primary key from host to host.
+ * where one looks.
  */
 export function hostVariable(): QueryVariableBuilder {
-  return variable('host', `SELECT DISTINCT rshost FROM ${HOST_INFO.name}`)
+  return variable('host', `SELECT rshost FROM ${HOST_LAST.name}`)
     .description('Hosts that have history.')
     .refresh(VariableRefresh.OnDashboardLoad);
 }

@@ -5,6 +5,7 @@ import {
   DISK_INFO,
   DISK_UTIL_QU_INFO,
   HOST_INFO,
+  HOST_LAST,
   NET_INFO,
   PORT_NET_INFO,
   PROCESS_INFO,
@@ -57,7 +58,10 @@ const SHARED = [
 export function madeUp(hosts: readonly string[], ends: readonly number[]): Data {
   const random = seededRandom(1);
   const data = new Map<Table, Fields[]>(
-    [HOST_INFO, PROCESS_IO_INFO, DISK_INFO, DISK_UTIL_QU_INFO, NET_INFO, PORT_NET_INFO].map((table) => [table, []]),
+    [HOST_LAST, HOST_INFO, PROCESS_IO_INFO, DISK_INFO, DISK_UTIL_QU_INFO, NET_INFO, PORT_NET_INFO].map((table) => [
+      table,
+      [],
+    ]),
   );
   const add = (table: Table, fields: Fields): Fields => {
     const row = { ...figures(table, random), ...fields };
@@ -65,6 +69,7 @@ export function madeUp(hosts: readonly string[], ends: readonly number[]): Data 
     return row;
   };
   for (const [index, rshost] of hosts.entries()) {
+    add(HOST_LAST, { rshost, a_time: Math.max(...ends) });
     for (const a_time of ends) {
       const key = { rshost, a_time };
       const processes = PROGRAMS.filter(({ always }) => always || random() < 0.5).map(({ pid, cmdline }) =>
