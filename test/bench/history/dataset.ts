@@ -6,7 +6,7 @@ import { asPredecessor, hostKey, PREDECESSOR_TABLES, PROCESS_KEYS, VIEWS } from 
 export const HOSTS = 1_000;
 export const DAYS = 30;
 /** Of the intervals of half a minute one in so many is kept: a disk has no room for two billion rows. */
-const KEPT_ONE_IN = 30;
+const KEPT_ONE_IN = 15;
 const INTERVAL_S = 30;
 const STEP_S = KEPT_ONE_IN * INTERVAL_S;
 const DAY_S = 86_400;
