@@ -38,19 +38,18 @@ export async function run(args: readonly string[]): Promise<void> {
         exitCode: 2,
       },
     );
-  const tables: { table: string; done: string }[] = [];
+  let tables: { table: string; done: string }[];
   try {
-    await initDatabase(await accessOf(options, mysql), mysql.database, (table, done) => {
-      tables.push({ table, done });
-      if (!options.json) process.stdout.write(`${table.padEnd(32)} ${done}\n`);
-    });
+    tables = await initDatabase(await accessOf(options, mysql), mysql.database, say);
   } catch (error) {
     if (!(error instanceof Problem && error.code === 'ERR_STORE_ACCESS')) throw error;
     const mend =
       'name an administrator with --user, its password with --password-file, or a local socket with --socket';
     throw new Problem('ERR_STORE_ACCESS', `MySQL refuses ${options.user}: ${mend}`, { cause: error });
   }
+  // Not before it is done: a reader that closes its end, such as head(1), must not leave half a database.
   if (options.json) process.stdout.write(`${formatJson({ database: mysql.database, tables }, {})}\n`);
+  else process.stdout.write(tables.map(({ table, done }) => `${table.padEnd(32)} ${done}\n`).join(''));
   await tryAccount(mysql);
 }
 

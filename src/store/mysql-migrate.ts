@@ -15,21 +15,22 @@ export type AdminAccess = Pick<ConnectionOptions, 'host' | 'port' | 'socketPath'
 
 /**
  * Makes the database and its tables, or brings older ones up to date; what is as it should be is left alone.
- * @param tell what was done with each table, as it is done.
+ * @param onWork is told of what may take long, before it begins.
+ * @returns what was done with each table.
  * @throws Problem with a `StoreErrorCode`.
  */
 export async function initDatabase(
   access: AdminAccess,
   database: string,
-  tell: (table: string, done: string) => void,
-): Promise<void> {
+  onWork: (text: string) => void,
+): Promise<{ table: string; done: string }[]> {
   const where = access.socketPath ?? `${access.host}:${access.port}`;
   let connection: Connection | undefined;
   try {
     connection = await createConnection({
       ...{ ...access, charset: 'utf8mb4', timezone: 'Z', decimalNumbers: true, connectTimeout: CONNECT_TIMEOUT_MS },
     });
-    await migrate(new Session(connection, STATEMENT_TIMEOUT_MS), database, tell);
+    return await migrate(new Session(connection, STATEMENT_TIMEOUT_MS), database, onWork);
   } catch (error) {
     throw mysqlError(where, error);
   } finally {
@@ -37,7 +38,11 @@ export async function initDatabase(
   }
 }
 
-async function migrate(session: Session, database: string, tell: (table: string, done: string) => void): Promise<void> {
+async function migrate(
+  session: Session,
+  database: string,
+  onWork: (text: string) => void,
+): Promise<{ table: string; done: string }[]> {
   await session.change("SET time_zone = '+00:00'");
   await session.change(
     `CREATE DATABASE IF NOT EXISTS \`${database}\` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`,
@@ -50,18 +55,27 @@ async function migrate(session: Session, database: string, tell: (table: string,
       'ERR_STORE_NEWER',
       `${database} holds tables of a newer procmesh (schema ${version}, this one knows ${SCHEMA_VERSION}): use that version`,
     );
-  for (const table of TABLES) tell(table.name, await bring(session, table, existing, version));
+  const tables: { table: string; done: string }[] = [];
+  for (const table of TABLES)
+    tables.push({ table: table.name, done: await bring(session, table, existing, version, onWork) });
   await session.change(CREATE_SCHEMA_TABLE);
   await session.change(`INSERT IGNORE INTO ${SCHEMA_TABLE} (version) VALUES (?)`, [SCHEMA_VERSION]);
-  tell(SCHEMA_TABLE, version === SCHEMA_VERSION ? 'as it is' : `version ${SCHEMA_VERSION}`);
   await makeDays(session, Date.now());
+  const done = version === SCHEMA_VERSION ? 'as it is' : `version ${SCHEMA_VERSION}`;
+  return [...tables, { table: SCHEMA_TABLE, done }];
 }
 
 /** Types of columns by table and name. */
 type Columns = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 /** @returns what was done with it. */
-async function bring(session: Session, table: Table, existing: Columns, version: number): Promise<string> {
+async function bring(
+  session: Session,
+  table: Table,
+  existing: Columns,
+  version: number,
+  onWork: (text: string) => void,
+): Promise<string> {
   const { name, columns } = table;
   const found = existing.get(name);
   if (found === undefined) {
@@ -83,6 +97,7 @@ async function bring(session: Session, table: Table, existing: Columns, version:
   }
   const missing = columns.filter((column) => !found.has(column.name));
   if (missing.length === 0) return 'as it is';
+  onWork(`${name}: adding columns, which may copy the table`);
   await session.change(`ALTER TABLE ${name} ${missing.map((column) => `ADD COLUMN ${described(column)}`).join(', ')}`);
   return `added ${missing.map((column) => column.name).join(', ')}`;
 }

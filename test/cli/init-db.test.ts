@@ -100,8 +100,9 @@ describe('procmesh init-db', { timeout: 120_000 }, () => {
     mariadb.script(`USE dbzz_monitor;
       INSERT INTO tb_monitor_net_info (rshost, a_time, interface) VALUES ('a', now(), 'eth0');
       ALTER TABLE tb_monitor_net_info DROP COLUMN out_bytes_per_sec_max, DROP COLUMN speed_bits_per_sec;`);
-    const { code, stdout } = await initDb(t);
+    const { code, stdout, stderr } = await initDb(t);
     assert.equal(code, 0);
+    assert.equal(stderr, 'procmesh: tb_monitor_net_info: adding columns, which may copy the table\n');
     assert.match(stdout, /^tb_monitor_net_info +added speed_bits_per_sec, out_bytes_per_sec_max$/m);
     assert.equal(mariadb.script('SELECT COUNT(*) FROM dbzz_monitor.tb_monitor_net_info;'), 'COUNT(*)\n1\n');
     const columns = (tables: string[]): string[] => tables.join().split('`').toSorted();
