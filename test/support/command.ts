@@ -14,10 +14,10 @@ export interface Finished {
   stderr: string;
 }
 
-/** An environment without any of our settings and without the test runner's. */
+/** An environment without any of our settings, the test runner's, and CI, which Node.js takes for a terminal without colours. */
 export function cleanEnvironment(settings: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
-    ([name]) => !/^(PROCMESH_|NODE_(OPTIONS|TEST|V8)|NO_COLOR|FORCE_COLOR)/.test(name),
+    ([name]) => !/^(PROCMESH_|NODE_(OPTIONS|TEST|V8)|NO_COLOR|FORCE_COLOR|CI$)/.test(name),
   );
   return { ...Object.fromEntries(kept), ...settings };
 }
