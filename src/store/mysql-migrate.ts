@@ -3,8 +3,8 @@ import { Problem } from '../problem.ts';
 import { mysqlError } from './mysql-errors.ts';
 import { makeDays } from './mysql-retention.ts';
 import { CREATE_SCHEMA_TABLE, createTable, declaration, SCHEMA_TABLE, typeOf } from './mysql-schema.ts';
-import { Session } from './mysql-sessions.ts';
-import { type Column, HOST_CONFIG, SCHEMA_VERSION, TABLES, type Table } from './tables.ts';
+import { Session, schemaVersion } from './mysql-sessions.ts';
+import { HOST_CONFIG, SCHEMA_VERSION, TABLES, type Table } from './tables.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Adding a column may copy a table, and nobody waits for an administrator's command but the administrator. */
@@ -49,7 +49,7 @@ async function migrate(
   );
   await session.change(`USE \`${database}\``);
   const existing = await columnsOf(session);
-  const version = existing.has(SCHEMA_TABLE) ? await versionOf(session) : 0;
+  const version = existing.has(SCHEMA_TABLE) ? await schemaVersion(session) : 0;
   if (version > SCHEMA_VERSION)
     throw new Problem(
       'ERR_STORE_NEWER',
@@ -98,7 +98,9 @@ async function bring(
   const missing = columns.filter((column) => !found.has(column.name));
   if (missing.length === 0) return 'as it is';
   onWork(`${name}: adding columns, which may copy the table`);
-  await session.change(`ALTER TABLE ${name} ${missing.map((column) => `ADD COLUMN ${described(column)}`).join(', ')}`);
+  await session.change(
+    `ALTER TABLE ${name} ${missing.map((column) => `ADD COLUMN ${declaration(column)}`).join(', ')}`,
+  );
   return `added ${missing.map((column) => column.name).join(', ')}`;
 }
 
@@ -109,12 +111,8 @@ async function widen(session: Session, { name, columns }: Table, found: Readonly
     [name],
   );
   if (columns.every((column) => found.get(column.name) === typeOf(column)) && type?.length === 255) return 'as it is';
-  await session.change(`ALTER TABLE ${name} ${columns.map((column) => `MODIFY ${described(column)}`).join(', ')}`);
+  await session.change(`ALTER TABLE ${name} ${columns.map((column) => `MODIFY ${declaration(column)}`).join(', ')}`);
   return 'kept, its columns made wider';
-}
-
-function described(column: Column): string {
-  return `${declaration(column)} COMMENT '${column.comment}'`;
 }
 
 async function columnsOf(session: Session): Promise<Columns> {
@@ -128,9 +126,4 @@ async function columnsOf(session: Session): Promise<Columns> {
     tables.set(name, columns.set(col, type));
   }
   return tables;
-}
-
-async function versionOf(session: Session): Promise<number> {
-  const [row] = await session.rows(`SELECT MAX(version) AS version FROM ${SCHEMA_TABLE}`);
-  return Number(row?.version ?? 0);
 }

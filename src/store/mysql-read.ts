@@ -8,6 +8,7 @@ import { utc, utcFrom } from './mysql-time.ts';
 import {
   type Extent,
   type Fields,
+  figuresOf,
   hostHistory,
   hostPoint,
   type ProcessRecord,
@@ -20,6 +21,7 @@ import {
   HOST_INFO,
   HOST_LAST,
   HOST_MAXIMA,
+  PROCESS_FIGURES,
   PROCESS_INFO,
   PROCESS_IO_INFO,
   UNATTRIBUTED,
@@ -30,6 +32,7 @@ const NAMES_PER_STATEMENT = 500;
 
 const AVERAGES = METRICS.map(({ column }) => column);
 const MAXIMA = METRICS.map(({ column }) => `${column}_max`);
+const FIGURES = PROCESS_FIGURES.join(', ');
 const END_MS = 'UNIX_TIMESTAMP(a_time) * 1000';
 /** Where an interval ends: `(after, to]`. */
 const WITHIN = 'rshost = ? AND a_time > ? AND a_time <= ?';
@@ -81,18 +84,18 @@ export class MysqlReader {
         `SELECT *, ${END_MS} AS a_time FROM ${HOST_INFO.name} WHERE ${WITHIN} ORDER BY ${HOST_INFO.name}.a_time DESC LIMIT ?`,
         [...bounds(stretch), limit],
       );
-      const figures = new Map<number, ProcessRecord>();
+      const figures = new Map<number, NonNullable<Point['process']>>();
       if (process !== undefined)
         for await (const values of session.stream(
-          `SELECT ${END_MS}, pid, started, HEX(md5_str), state, threads, ${[...AVERAGES, ...MAXIMA].join(', ')}
+          `SELECT ${END_MS}, ${FIGURES}
           FROM ${PROCESS_IO_INFO.name} WHERE ${WITHIN} AND pid = ? AND started = ?`,
           [...bounds(stretch), process.pid, process.startedMs],
         ))
-          figures.set(Number(values[0]), processRecord(values.slice(1)));
+          figures.set(Number(values[0]), processFigures(figuresOf(values.slice(1))));
       return rows.toReversed().map((fields) => {
         const point = hostPoint(fields as Fields);
-        const record = figures.get(fields.a_time);
-        if (record !== undefined) point.process = processFigures(record);
+        const recorded = figures.get(fields.a_time);
+        if (recorded !== undefined) point.process = recorded;
         return point;
       });
     });
@@ -200,7 +203,7 @@ function hostAverages(): string[] {
 /** Of hosts of which the question takes in one interval. */
 async function* oneInterval(session: Session, hosts: readonly Found[]): AsyncGenerator<[string, ProcessRecord]> {
   const rows = session.stream(
-    `SELECT rshost, pid, started, HEX(md5_str), state, threads, ${[...AVERAGES, ...MAXIMA].join(', ')}
+    `SELECT rshost, pid, started, HEX(md5_str), state, threads, ${FIGURES}
     FROM ${PROCESS_IO_INFO.name} WHERE ${hosts.map(() => '(rshost = ? AND a_time = ?)').join(' OR ')}`,
     hosts.flatMap(({ host, extent }) => [host, utc(extent.toMs)]),
   );
@@ -240,15 +243,13 @@ async function named(session: Session, records: readonly HostRecord[]): Promise<
 
 /** @param values pid, started, md5_str, state, threads, averages, maxima. */
 function processRecord(values: readonly SqlValue[]): ProcessRecord {
-  const figures = values.slice(5) as (number | null)[];
   return {
     pid: Number(values[0]),
     started: Number(values[1]),
     md5_str: String(values[2]),
     state: String(values[3]),
     threads: Number(values[4]),
-    averages: figures.slice(0, METRICS.length),
-    maxima: figures.slice(METRICS.length),
+    ...figuresOf(values.slice(5)),
   };
 }
 

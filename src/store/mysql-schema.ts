@@ -27,7 +27,7 @@ const TYPES: Record<ColumnKind, string> = {
 export function createTable(table: Table): string {
   const { name, comment, columns, key, unique, index } = table;
   const lines = [
-    ...columns.map((column) => `${declaration(column)} COMMENT ${quoted(column.comment)}`),
+    ...columns.map(declaration),
     `PRIMARY KEY (${key.join(', ')})`,
     ...(unique === undefined ? [] : [`UNIQUE KEY uk_${unique} (${unique})`]),
     ...(index === undefined ? [] : [`KEY idx_${index} (${index})`]),
@@ -44,7 +44,12 @@ export const CREATE_SCHEMA_TABLE = `CREATE TABLE IF NOT EXISTS ${SCHEMA_TABLE} (
   PRIMARY KEY (version)
 ) ${OPTIONS} COMMENT='what the tables are like'`;
 
-export function declaration({ name, kind, optional }: Column): string {
+/** A column with its comment, as it is made and as it is added later. */
+export function declaration(column: Column): string {
+  return `${typed(column)} COMMENT ${quoted(column.comment)}`;
+}
+
+function typed({ name, kind, optional }: Column): string {
   const type = `${name} ${TYPES[kind]}`;
   if (optional) return `${type} DEFAULT NULL`;
   switch (kind) {

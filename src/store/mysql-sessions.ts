@@ -79,6 +79,12 @@ export class Session {
   }
 }
 
+/** What the tables are like; 0 where that was never written down. */
+export async function schemaVersion(session: Session): Promise<number> {
+  const [row] = await session.rows(`SELECT MAX(version) AS version FROM ${SCHEMA_TABLE}`);
+  return Number(row?.version ?? 0);
+}
+
 /**
  * A few connections to one server, made when they are needed, each with a session of ours: times are UTC, and a value that
  * does not fit is an error.
@@ -162,8 +168,7 @@ export class Sessions {
       `SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY',
         innodb_lock_wait_timeout = ${LOCK_WAIT_S}`,
     );
-    const [schema] = await session.rows(`SELECT MAX(version) AS version FROM ${SCHEMA_TABLE}`);
-    const version = Number(schema?.version ?? 0);
+    const version = await schemaVersion(session);
     if (version > SCHEMA_VERSION)
       throw new Problem(
         'ERR_STORE_NEWER',

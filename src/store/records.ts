@@ -58,6 +58,12 @@ export interface ProcessRecord {
   maxima: (number | null)[];
 }
 
+/** @param values of the columns `PROCESS_FIGURES`. */
+export function figuresOf(values: readonly unknown[]): Pick<ProcessRecord, 'averages' | 'maxima'> {
+  const figures = values as (number | null)[];
+  return { averages: figures.slice(0, METRICS.length), maxima: figures.slice(METRICS.length) };
+}
+
 /** @param names the row of `PROCESS_INFO` that the record's `md5_str` stands for; without it the names are empty. */
 export function processRow(host: string, record: ProcessRecord, names: Fields | undefined): ProcessRow {
   const text = (column: string): string => String(names?.[column] ?? '');

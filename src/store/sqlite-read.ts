@@ -1,5 +1,4 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import { METRICS } from '../protocol/metric.ts';
 import type { ProcessRow } from '../protocol/row.ts';
 import type { Point } from '../protocol/series.ts';
 import { ProcessAverages } from './averages.ts';
@@ -8,6 +7,7 @@ import { LargestRecords } from './largest.ts';
 import {
   type Extent,
   type Fields,
+  figuresOf,
   hostHistory,
   hostPoint,
   type ProcessRecord,
@@ -21,6 +21,7 @@ import {
   HOST_INFO,
   HOST_LAST,
   HOST_MAXIMA,
+  PROCESS_FIGURES,
   PROCESS_INFO,
   PROCESS_IO_INFO,
   UNATTRIBUTED,
@@ -55,9 +56,8 @@ export class SqliteReader {
         sum(length_ms) AS coveredMs, sum(recorded) AS recorded ${stretch}`,
     );
     this.#host = db.prepare(`SELECT ${hostAverages().join(', ')} ${stretch}`);
-    const figures = [...METRICS.map(({ column }) => column), ...METRICS.map(({ column }) => `${column}_max`)];
     this.#processes = db.prepare(
-      `SELECT h.length_ms, p.pid, p.started, p.md5_str, p.state, p.threads, ${figures.map((column) => `p.${column}`).join(', ')}
+      `SELECT h.length_ms, p.pid, p.started, p.md5_str, p.state, p.threads, ${PROCESS_FIGURES.map((column) => `p.${column}`).join(', ')}
       FROM ${HOST_INFO.name} h CROSS JOIN ${PROCESS_IO_INFO.name} p ON p.rshost = h.rshost AND p.a_time = h.a_time
       WHERE h.rshost = :host AND h.a_time > :after AND h.a_time <= :to ORDER BY h.a_time`,
     );
@@ -66,7 +66,7 @@ export class SqliteReader {
     this.#names = db.prepare(`SELECT * FROM ${PROCESS_INFO.name} WHERE md5_str = ?`);
     this.#intervals = db.prepare(`SELECT * ${stretch} ORDER BY a_time DESC LIMIT :limit`);
     this.#oneProcess = db.prepare(
-      `SELECT ${figures.join(', ')} FROM ${PROCESS_IO_INFO.name}
+      `SELECT ${PROCESS_FIGURES.join(', ')} FROM ${PROCESS_IO_INFO.name}
       WHERE rshost = ? AND a_time = ? AND pid = ? AND started = ?`,
     );
     this.#oneProcess.setReturnArrays(true);
@@ -197,12 +197,4 @@ function processRecord(values: SQLOutputValue[]): [lengthMs: number, record: Pro
     ...figuresOf(values.slice(6)),
   };
   return [Number(values[0]), record];
-}
-
-/** @param values averages, then maxima, in the order of `METRICS`. */
-function figuresOf(values: SQLOutputValue[]): Pick<ProcessRecord, 'averages' | 'maxima'> {
-  return {
-    averages: values.slice(0, METRICS.length) as (number | null)[],
-    maxima: values.slice(METRICS.length) as (number | null)[],
-  };
 }

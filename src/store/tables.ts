@@ -236,6 +236,12 @@ export const PROCESS_INFO: Table = {
  */
 export const FORGET_SLACK_MS = 86_400_000;
 
+/** Averages, then maxima, in the order of `METRICS`. */
+export const PROCESS_FIGURES: readonly string[] = [
+  ...METRICS.map(({ column }) => column),
+  ...METRICS.map(({ column }) => `${column}_max`),
+];
+
 export const PROCESS_IO_INFO: Table = {
   name: 'tb_monitor_process_io_info',
   comment: 'what processes used, one row per process over a threshold or among the largest, and interval',
@@ -248,7 +254,7 @@ export const PROCESS_IO_INFO: Table = {
     { name: 'md5_str', kind: 'hash', comment: 'its names in tb_monitor_process_info; 16 bytes instead of 32 digits' },
     { name: 'state', kind: 'name', comment: 'as in ps(1)' },
     { name: 'threads', kind: 'whole', comment: 'threads' },
-    ...averages([...METRICS.map(({ column }) => column), ...METRICS.map(({ column }) => `${column}_max`)], {}, true),
+    ...averages(PROCESS_FIGURES, {}, true),
   ],
   key: ['rshost', 'a_time', 'pid', 'started'],
 };
