@@ -1,13 +1,13 @@
 import type { DiskCounters } from '../procfs/diskstats.ts';
 import type { HostUsage } from '../protocol/row.ts';
-import type { Usage } from './attribution/attribute.ts';
+import { charge, type Usage } from './attribution/usage.ts';
 import type { HostCounters } from './host-counters.ts';
 import type { NetworkAccounts } from './network/accounting.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What accounting remembers from one window to the next. */
 export interface Ledger {
-  /** CPU time that was over the host's truth and is charged in the next window, by pid. */
+  /** CPU time that was over the host's figure and is charged in the next window, by pid. */
   deferredTicks: ReadonlyMap<number, number>;
   /** Bytes charged to processes when they dirtied them, and not yet seen on a device. */
   unwrittenBytes: number;
@@ -19,6 +19,9 @@ export interface Accounts {
   usage: Map<number, Usage>;
   ledger: Ledger;
 }
+
+/** Of all the CPU time there was in a window: what may be charged in the next one. */
+const MAX_DEFERRED_SHARE = 0.05;
 
 /** What may reach the disks yet was dirtied before the first window: nobody's, and known. */
 export function openLedger(first: Snapshot): Ledger {
@@ -37,7 +40,7 @@ export function account(
 ): Accounts {
   const seconds = (current.monotonicMs - previous.monotonicMs) / 1000;
   const busy = busyTicks(previous.host, current.host, seconds);
-  const cpu = fitToTruth(attributed.usage, ledger.deferredTicks, current.processes, busy.usedTicks);
+  const cpu = fitToHost(attributed.usage, ledger.deferredTicks, current.processes, busy.usedTicks, busy.capacityTicks);
   const { usage } = cpu;
   let readBytes = 0;
   let writeBytes = 0;
@@ -52,7 +55,7 @@ export function account(
   const { memory } = current.host;
   const host: HostUsage = {
     cores: current.host.cpu.cores,
-    cpuPercent: busy.usedTicks / seconds,
+    cpuPercent: cpu.usedTicks / seconds,
     iowaitPercent: busy.iowaitTicks / seconds,
     stealPercent: busy.stealTicks / seconds,
     load1: current.host.load1,
@@ -79,57 +82,58 @@ export function account(
 }
 
 /**
- * CPU time used = cores × wall − idle − iowait − steal. The idle counters are exact; the busy ones of /proc/stat are
- * sampled by the timer tick and miss most of a storm of short processes.
+ * CPU time used = cores × wall − idle − iowait − steal. The idle counters are exact but for idling shorter than a tick;
+ * the busy ones of /proc/stat are sampled by the timer tick and miss most of a storm of short processes.
  */
 function busyTicks(before: HostCounters, now: HostCounters, seconds: number) {
   const gained = (key: 'idleTicks' | 'iowaitTicks' | 'stealTicks'): number =>
     Math.max(0, now.cpu[key] - before.cpu[key]);
-  const capacity = now.cpu.cores * seconds * 100;
+  const capacityTicks = now.cpu.cores * seconds * 100;
   const iowaitTicks = gained('iowaitTicks');
   const stealTicks = gained('stealTicks');
-  const usedTicks = Math.max(0, capacity - gained('idleTicks') - iowaitTicks - stealTicks);
-  return { usedTicks, iowaitTicks, stealTicks };
+  const usedTicks = Math.max(0, capacityTicks - gained('idleTicks') - iowaitTicks - stealTicks);
+  return { capacityTicks, usedTicks, iowaitTicks, stealTicks };
 }
 
 /**
- * Processes are read a moment after the host and in whole ticks, so their sum can come out above the truth. The living are
- * then scaled down to it, and what was cut off is charged in the next window: late by one sample, but not lost. Those
- * that ended have no next window and are charged in full. Only where they alone are over the truth are they scaled too,
- * and what is cut off them is, like what waited for a process that ended, unattributed in the next window.
+ * Processes are read a moment after the host and in whole ticks, so their sum can come out above the host's figure. Of the
+ * living a little is then charged in the next window: late by one sample, but not lost. More than that is no matter of
+ * when they were read: the idle counter is sampled by the timer tick where idling is too short to stop the tick, and
+ * counts too much in a storm. Run times of processes are exact, so then they raise the host's figure.
  */
-function fitToTruth(
+function fitToHost(
   raw: ReadonlyMap<number, Usage>,
   deferred: ReadonlyMap<number, number>,
   alive: ReadonlyMap<number, unknown>,
-  truthTicks: number,
+  busyTicks: number,
+  capacityTicks: number,
 ) {
   const usage = new Map<number, Usage>();
   let sum = 0;
-  let endedTicks = 0;
+  let livingTicks = 0;
   for (const [pid, used] of raw) {
-    const cpuTicks = used.cpuTicks + (deferred.get(pid) ?? 0);
-    usage.set(pid, { ...used, cpuTicks });
-    sum += cpuTicks;
-    if (!alive.has(pid)) endedTicks += cpuTicks;
+    usage.set(pid, { ...used });
+    sum += used.cpuTicks;
+    if (alive.has(pid)) livingTicks += used.cpuTicks;
   }
   for (const [pid, cpuTicks] of deferred) {
-    if (usage.has(pid) || !alive.has(pid)) continue;
-    usage.set(pid, { cpuTicks, readBytes: 0, writeBytes: 0 });
+    // Who ended since has no row.
+    if (!usage.has(pid) && !alive.has(pid)) continue;
+    charge(usage, pid, 'cpuTicks', cpuTicks);
     sum += cpuTicks;
   }
   const deferredTicks = new Map<number, number>();
-  if (sum <= truthTicks) return { usage, deferredTicks, restTicks: truthTicks - sum };
-  const endedShare = endedTicks > truthTicks ? truthTicks / endedTicks : 1;
-  const livingShare = sum > endedTicks ? Math.max(0, truthTicks - endedTicks) / (sum - endedTicks) : 0;
+  if (sum <= busyTicks) return { usage, deferredTicks, usedTicks: busyTicks, restTicks: busyTicks - sum };
+  const toDefer = Math.min(sum - busyTicks, MAX_DEFERRED_SHARE * capacityTicks, livingTicks);
+  const usedTicks = Math.min(capacityTicks, sum - toDefer);
+  const share = usedTicks / (sum - toDefer);
+  const cutShare = livingTicks > 0 ? toDefer / livingTicks : 0;
   for (const [pid, used] of usage) {
-    const isAlive = alive.has(pid);
-    const share = isAlive ? livingShare : endedShare;
-    const cut = Math.min(used.cpuTicks * (1 - share), raw.get(pid)?.cpuTicks ?? 0);
-    if (cut > 0 && isAlive) deferredTicks.set(pid, cut);
-    used.cpuTicks *= share;
+    const cut = alive.has(pid) ? cutShare * (raw.get(pid)?.cpuTicks ?? 0) : 0;
+    if (cut > 0) deferredTicks.set(pid, cut);
+    used.cpuTicks = (used.cpuTicks - cut) * share;
   }
-  return { usage, deferredTicks, restTicks: 0 };
+  return { usage, deferredTicks, usedTicks, restTicks: 0 };
 }
 
 /**

@@ -44,19 +44,19 @@ test('remembers from window to window what dead children had been charged', () =
   assert.deepEqual([ticks(sampler), ticks(sampler), ticks(sampler)], [[], [], [[10, 3]]]);
 });
 
-test('remembers what was over the host’s truth, and what was dirty at first', () => {
+test('remembers what was over the host’s figure, and what was dirty at first', () => {
   const memory = { totalBytes: 8_000, availableBytes: 6_000, unwrittenBytes: 500 };
   const vda = { device: '254:0', name: 'vda', readBytes: 0, writeBytes: 0, busyMs: 0, queueMs: 0 };
   const baseDisks = new Set(['vda']);
   const sampler = samplerOf(
     snapshot(0, { 10: {} }, { memory, disks: [vda], baseDisks }),
-    snapshot(1, { 10: { own: 200 } }, { idleTicks: 100, disks: [{ ...vda, writeBytes: 600 }], baseDisks }),
-    snapshot(2, { 10: { own: 200 } }, { idleTicks: 200 }),
+    snapshot(1, { 10: { own: 108 } }, { idleTicks: 100, disks: [{ ...vda, writeBytes: 600 }], baseDisks }),
+    snapshot(2, { 10: { own: 108 } }, { idleTicks: 200 }),
   );
   sampler.sample();
   const first = sampler.sample();
   assert.deepEqual([first?.usage.get(10)?.cpuTicks, first?.host.unattributed.writeBytesPerSec], [100, 100]);
-  assert.deepEqual(ticks(sampler), [[10, 100]]);
+  assert.deepEqual(ticks(sampler), [[10, 8]]);
 });
 
 test('rounds the host’s figures for the wire', () => {
