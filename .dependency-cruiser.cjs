@@ -11,8 +11,8 @@ module.exports = {
     {
       name: 'config-and-logger-are-leaves',
       severity: 'error',
-      from: { path: '^src/(config|logger|lock|problem)[.]ts$' },
-      to: { path: '^(src|tui)/', pathNot: '^src/problem[.]ts$' },
+      from: { path: '^src/(config|config-keys|logger|lock|problem)[.]ts$' },
+      to: { path: '^(src|tui)/', pathNot: '^src/(problem|config-keys)[.]ts$' },
     },
     {
       name: 'agent-reaches-the-ground-only',

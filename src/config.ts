@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parse } from 'ini';
-import * as z from 'zod/mini';
+import type * as z from 'zod/mini';
+import { KEYS, type Tls } from './config-keys.ts';
 import { Problem } from './problem.ts';
+
+export type { Tls } from './config-keys.ts';
 
 /** Everything the server can be told, validated once and frozen. Times are in ms, sizes in bytes. */
 export interface Config {
@@ -28,9 +31,44 @@ export interface Config {
   };
   /** Of one core, for an agent nobody looks at. */
   readonly cpuBudgetPercent: number;
+  /** Where agents are installed on hosts. */
+  readonly scriptDir: string;
+  /** An empty host: every address of a server by itself, loopback of one that `procmesh start` starts. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** URLs that agents are given; empty: this server's own. */
+  readonly servers: readonly string[];
+  readonly tls: Tls;
+  readonly deploy: DeployConfig;
+  readonly alerts: AlertConfig;
   /** Where history is kept; undefined: in the embedded store. */
   readonly mysql: MysqlConfig | undefined;
+}
+
+/** How hosts are reached and what is put there; an empty text is not set. */
+export interface DeployConfig {
+  readonly user: string;
+  readonly port: string;
+  readonly keyFile: string;
+  readonly password: string;
+  /** `PATH` of the agent. */
+  readonly path: string;
+  /** The hosts' own Node.js, where ours cannot run. */
+  readonly node: string;
+  readonly parallel: number;
+}
+
+export interface AlertConfig {
+  /** Of the WeCom robot, and of any other receiver; empty: not set. */
+  readonly wecomUrl: string;
+  readonly webhookUrl: string;
+  /** 0–100, of a host's whole; 0: never. */
+  readonly saturation: {
+    readonly cpuPercent: number;
+    readonly memPercent: number;
+    readonly diskUtilPercent: number;
+    readonly netPercent: number;
+    readonly forMs: number;
+  };
 }
 
 export interface MysqlConfig {
@@ -39,83 +77,9 @@ export interface MysqlConfig {
   readonly user: string;
   readonly password: string;
   readonly database: string;
+  /** Of the account that may touch the alerts alone and is given to agents; undefined: none is. */
+  readonly alertAccount: { readonly user: string; readonly password: string } | undefined;
 }
-
-/** A text that `parse` makes a value of; undefined where it cannot, and then the message says what is allowed. */
-function parsed<Value>(allowed: string, parse: (text: string) => Value | undefined) {
-  return z.pipe(
-    z.string(),
-    z.transform((text: string, context): Value => {
-      const value = parse(text);
-      if (value !== undefined) return value;
-      context.issues.push({ code: 'custom', message: allowed, input: text });
-      return z.NEVER;
-    }),
-  );
-}
-
-const number = (min: number, max: number) =>
-  parsed(`a number from ${min} to ${max}`, (text) => {
-    const value = Number(text);
-    return text.trim() !== '' && value >= min && value <= max ? value : undefined;
-  });
-const wholeNumber = (min: number, max: number) =>
-  parsed(`a whole number from ${min} to ${max}`, (text) => {
-    const value = Number(text);
-    return /^\d+$/.test(text.trim()) && value >= min && value <= max ? value : undefined;
-  });
-const text = z.string();
-const identifier = parsed('letters, digits, _ and -', (value) => (/^[\w-]{1,64}$/.test(value) ? value : undefined));
-const list = parsed('a comma list', (value) =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
-const address = parsed('HOST:PORT on the loopback interface, as the connection is not encrypted yet', (value) => {
-  const [, host = '', port = ''] = /^(?:\[?([^\]]*?)\]?:)?(\d+)$/.exec(value) ?? [];
-  const isLoopback = ['', 'localhost', '::1'].includes(host) || /^127(\.\d+){3}$/.test(host);
-  return Number(port) <= 65_535 && port !== '' && isLoopback
-    ? { host: host || '127.0.0.1', port: Number(port) }
-    : undefined;
-});
-
-/** The keys of conf/config.ini by section, each with its default and what is allowed. */
-const KEYS = {
-  global: {
-    version: { default: '', schema: text },
-    interval_time: { default: '30', schema: wholeNumber(1, 3_600) },
-    sample_time: { default: '2', schema: number(0.2, 60) },
-    heartbeat_time: { default: '3', schema: number(0.2, 60) },
-    retention_day: { default: '30', schema: number(1, 3_650) },
-    log_file: { default: '', schema: text },
-    log_size: { default: '20', schema: number(1, 10_240) },
-    mount_part: { default: '', schema: list },
-    data_dir: { default: '', schema: text },
-  },
-  RULE: {
-    cpu: { default: '200', schema: number(0, 1e6) },
-    mem: { default: '10', schema: number(0, 1e6) },
-    io: { default: '10240', schema: number(0, 1e12) },
-    net: { default: '10240', schema: number(0, 1e12) },
-    avgqu: { default: '5', schema: number(0, 1e6) },
-    util: { default: '50', schema: number(0, 100) },
-    top: { default: '5', schema: number(0, 1_000) },
-  },
-  SERVER: {
-    listen: { default: '127.0.0.1:9300', schema: address },
-  },
-  CLIENT: {
-    cpu_budget: { default: '1', schema: number(0.01, 1e6) },
-  },
-  Monitor: {
-    mysql_host: { default: '', schema: text },
-    mysql_port: { default: '3306', schema: wholeNumber(1, 65_535) },
-    mysql_user: { default: 'monitor_rw', schema: text },
-    mysql_pass: { default: '', schema: text },
-    mysql_db: { default: 'dbzz_monitor', schema: identifier },
-  },
-} as const;
 
 type Section = keyof typeof KEYS;
 type Values = {
@@ -174,7 +138,7 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv): LoadedConfig {
   return { config: freeze(values as Values), warnings: [...unknownKeys(ini, file), ...unknownVariables(env)] };
 }
 
-function freeze({ global, RULE, SERVER, CLIENT, Monitor }: Values): Config {
+function freeze({ global, RULE, SERVER, CLIENT, MSM, ALERT, Monitor }: Values): Config {
   return Object.freeze({
     version: global.version,
     intervalMs: Math.round(global.interval_time * 1000),
@@ -195,7 +159,30 @@ function freeze({ global, RULE, SERVER, CLIENT, Monitor }: Values): Config {
       top: Math.round(RULE.top),
     }),
     cpuBudgetPercent: CLIENT.cpu_budget,
+    scriptDir: global.script_dir,
     listen: Object.freeze(SERVER.listen),
+    servers: Object.freeze(SERVER.servers),
+    tls: SERVER.tls,
+    deploy: Object.freeze({
+      user: CLIENT.ssh_user,
+      port: CLIENT.ssh_port,
+      keyFile: CLIENT.ssh_key,
+      password: CLIENT.ssh_pass,
+      path: CLIENT.path,
+      node: CLIENT.node,
+      parallel: CLIENT.parallel,
+    }),
+    alerts: Object.freeze({
+      wecomUrl: MSM.wx_url,
+      webhookUrl: MSM.webhook_url,
+      saturation: Object.freeze({
+        cpuPercent: ALERT.cpu,
+        memPercent: ALERT.mem,
+        diskUtilPercent: ALERT.util,
+        netPercent: ALERT.net,
+        forMs: ALERT.minutes * 60_000,
+      }),
+    }),
     mysql:
       Monitor.mysql_host === ''
         ? undefined
@@ -205,6 +192,10 @@ function freeze({ global, RULE, SERVER, CLIENT, Monitor }: Values): Config {
             user: Monitor.mysql_user,
             password: Monitor.mysql_pass,
             database: Monitor.mysql_db,
+            alertAccount:
+              Monitor.alert_user === ''
+                ? undefined
+                : Object.freeze({ user: Monitor.alert_user, password: Monitor.alert_pass }),
           }),
   });
 }

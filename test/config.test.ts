@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'ini';
 import { type Config, defaultDataDir, type LoadedConfig, loadConfig } from '../src/config.ts';
+import { KEYS } from '../src/config-keys.ts';
 import { Problem } from '../src/problem.ts';
 import { asNobody } from './support/nobody.ts';
 import { scratchFolder } from './support/scratch.ts';
@@ -32,7 +33,16 @@ const DEFAULTS: Omit<Config, 'dataDir'> = {
     top: 5,
   },
   cpuBudgetPercent: 1,
-  listen: { host: '127.0.0.1', port: 9300 },
+  scriptDir: '/opt/procmesh',
+  listen: { host: '', port: 9300 },
+  servers: [],
+  tls: 'auto',
+  deploy: { user: '', port: '', keyFile: '', password: '', path: '', node: '', parallel: 20 },
+  alerts: {
+    wecomUrl: '',
+    webhookUrl: '',
+    saturation: { cpuPercent: 95, memPercent: 95, diskUtilPercent: 95, netPercent: 95, forMs: 300_000 },
+  },
   mysql: undefined,
 };
 
@@ -50,6 +60,12 @@ const NUMBERS: [section: string, key: string, min: number, max: number, whole?: 
   ['RULE', 'avgqu', 0, 1e6],
   ['RULE', 'util', 0, 100],
   ['RULE', 'top', 0, 1_000],
+  ['CLIENT', 'parallel', 1, 1_000, 'whole'],
+  ['ALERT', 'cpu', 0, 100],
+  ['ALERT', 'mem', 0, 100],
+  ['ALERT', 'util', 0, 100],
+  ['ALERT', 'net', 0, 100],
+  ['ALERT', 'minutes', 0.05, 1_440],
   ['CLIENT', 'cpu_budget', 0.01, 1e6],
   ['Monitor', 'mysql_port', 1, 65_535, 'whole'],
 ];
@@ -89,16 +105,11 @@ describe('conf/config.ini', () => {
   });
 
   it('has every setting there is', () => {
-    const { global, RULE, SERVER, CLIENT, Monitor, ...more } = parse(readFileSync(SHIPPED, 'utf8'));
-    const texts = ['global.version', 'global.log_file', 'global.mount_part', 'global.data_dir', 'SERVER.listen'];
-    for (const key of ['mysql_host', 'mysql_user', 'mysql_pass', 'mysql_db']) texts.push(`Monitor.${key}`);
+    const sections = parse(readFileSync(SHIPPED, 'utf8')) as Record<string, Record<string, unknown>>;
     assert.deepEqual(
-      Object.entries({ global, RULE, SERVER, CLIENT, Monitor })
-        .flatMap(([section, keys]) => Object.keys(keys).map((key) => `${section}.${key}`))
-        .toSorted(),
-      [...NUMBERS.map(([section, key]) => `${section}.${key}`), ...texts].toSorted(),
+      Object.entries(sections).map(([section, keys]) => [section, Object.keys(keys).toSorted()]),
+      Object.entries(KEYS).map(([section, keys]) => [section, Object.keys(keys).toSorted()]),
     );
-    assert.deepEqual(more, {});
   });
 });
 
@@ -115,6 +126,7 @@ log_file = /var/log/procmesh.log
 log_size = 1
 mount_part = /, /var ,,/srv/data
 data_dir = /srv/procmesh
+script_dir = /srv/agents
 [RULE]
 cpu = 50
 mem = 0.5
@@ -125,7 +137,25 @@ util = 90
 top = 0
 [SERVER]
 listen = 9301
+servers = wss://a:1, wss://b:2
+tls = off
+[ALERT]
+cpu = 80
+mem = 0
+util = 70
+net = 60
+minutes = 0.5
+[MSM]
+wx_url = https://wx.example/send?key=k
+webhook_url = http://hook.example/
 [CLIENT]
+path = /usr/local/bin
+node = /usr/bin/node
+ssh_user = dba
+ssh_port = 2222
+ssh_key = /k
+ssh_pass = p
+parallel = 3
 cpu_budget = 0.5
 [Monitor]
 mysql_host = db-1
@@ -144,6 +174,7 @@ mysql_db = my-db`;
         logBytes: 1024 ** 2,
         mounts: ['/', '/var', '/srv/data'],
         dataDir: '/srv/procmesh',
+        scriptDir: '/srv/agents',
         rules: {
           cpuPercent: 50,
           memBytes: 1024 ** 3 / 2,
@@ -154,8 +185,19 @@ mysql_db = my-db`;
           top: 0,
         },
         cpuBudgetPercent: 0.5,
-        listen: { host: '127.0.0.1', port: 9301 },
-        mysql: { host: 'db-1', port: 3307, user: 'me', password: 'pa=ss', database: 'my-db' },
+        listen: { host: '', port: 9301 },
+        servers: ['wss://a:1', 'wss://b:2'],
+        tls: 'off',
+        deploy: {
+          ...{ user: 'dba', port: '2222', keyFile: '/k', password: 'p' },
+          ...{ path: '/usr/local/bin', node: '/usr/bin/node', parallel: 3 },
+        },
+        alerts: {
+          wecomUrl: 'https://wx.example/send?key=k',
+          webhookUrl: 'http://hook.example/',
+          saturation: { cpuPercent: 80, memPercent: 0, diskUtilPercent: 70, netPercent: 60, forMs: 30_000 },
+        },
+        mysql: { host: 'db-1', port: 3307, user: 'me', password: 'pa=ss', database: 'my-db', alertAccount: undefined },
       },
       warnings: [],
     });
@@ -186,32 +228,57 @@ mysql_db = my-db`;
     assertRefused(written(t, ''), { PROCMESH_MONITOR_MYSQL_DB: 'a`; drop' }, /it takes letters, digits, _ and -$/);
   });
 
-  it('listens on loopback, by name, number or port alone', (t) => {
+  it('listens on an address, on all by port alone, or leaves the choice to who reads it', (t) => {
     const listens: [string, Config['listen']][] = [
       ['127.0.0.1:9300', { host: '127.0.0.1', port: 9300 }],
-      ['127.1.2.3:1', { host: '127.1.2.3', port: 1 }],
-      ['localhost:65535', { host: 'localhost', port: 65_535 }],
+      ['0.0.0.0:1', { host: '0.0.0.0', port: 1 }],
+      ['db-1.example.org:65535', { host: 'db-1.example.org', port: 65_535 }],
       ['[::1]:9300', { host: '::1', port: 9300 }],
-      ['9300', { host: '127.0.0.1', port: 9300 }],
-      [':9300', { host: '127.0.0.1', port: 9300 }],
-      ['0', { host: '127.0.0.1', port: 0 }],
+      ['[::]:9300', { host: '::', port: 9300 }],
+      ['9301', { host: '', port: 9301 }],
+      [':9301', { host: '', port: 9301 }],
+      ['0', { host: '', port: 0 }],
+      ['', { host: '', port: 9300 }],
     ];
     for (const [listen, expected] of listens)
       assert.deepEqual(load(t, '', { PROCMESH_SERVER_LISTEN: listen }).config.listen, expected, listen);
   });
 
-  it('does not listen elsewhere, nor on what is no port', (t) => {
+  it('takes no other forms than these', (t) => {
     const file = written(t, '');
-    const wrong = [
-      ...['0.0.0.0:9300', '[::]:9300', '10.0.0.1:9300', 'db-1:9300', '127.0.0.1.example.org:9300', '1127.0.0.1:9300'],
-      ...['', '127.0.0.1', '127.0.0.1:', '127.0.0.1:65536', '-1', '9300 ', '9300x', 'localhost', '[::1]'],
+    const wrong: [variable: string, setting: string, allowed: string, values: string[]][] = [
+      [
+        'PROCMESH_SERVER_LISTEN',
+        '[SERVER] listen',
+        'HOST:PORT, such as 0.0.0.0:9300',
+        ['127.0.0.1', '127.0.0.1:', '127.0.0.1:65536', '-1', '9300x', 'localhost', '[::1]'],
+      ],
+      ['PROCMESH_SERVER_TLS', '[SERVER] tls', 'auto, off, or CERT,KEY', ['', 'on', 'a.pem', 'a,b,c', ',b', 'a,']],
+      ['PROCMESH_CLIENT_SSH_PORT', '[CLIENT] ssh_port', 'a port from 1 to 65535, or nothing', ['0', '65536', 'ssh']],
+      [
+        'PROCMESH_MSM_WX_URL',
+        '[MSM] wx_url',
+        'an http:// or https:// URL, or nothing',
+        ['key', 'ftp://x', 'file:///etc/passwd'],
+      ],
+      ['PROCMESH_GLOBAL_SCRIPT_DIR', '[global] script_dir', 'an absolute path', ['', 'opt/x', '/', '/a\nb']],
     ];
-    for (const listen of wrong)
-      assertRefused(
-        file,
-        { PROCMESH_SERVER_LISTEN: listen },
-        `[SERVER] listen = ${JSON.stringify(listen)} in the environment (PROCMESH_SERVER_LISTEN) is not allowed: it takes HOST:PORT on the loopback interface, as the connection is not encrypted yet`,
-      );
+    for (const [variable, setting, allowed, values] of wrong)
+      for (const value of values)
+        assertRefused(
+          file,
+          { [variable]: value },
+          `${setting} = ${JSON.stringify(value)} in the environment (${variable}) is not allowed: it takes ${allowed}`,
+        );
+  });
+
+  it('takes a certificate and key of one’s own, and an account for alerts', (t) => {
+    const { config } = load(
+      t,
+      '[SERVER]\ntls = /a.pem , /b.pem\n[Monitor]\nmysql_host = db\nalert_user = a\nalert_pass = b',
+    );
+    assert.deepEqual(config.tls, { cert: '/a.pem', key: '/b.pem' });
+    assert.deepEqual(config.mysql?.alertAccount, { user: 'a', password: 'b' });
   });
 
   it('is overridden by the environment, whatever the file says', (t) => {

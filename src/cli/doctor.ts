@@ -92,14 +92,15 @@ function dataFolder({ dataDir }: Config): Finding {
 }
 
 async function server({ listen }: Config): Promise<Finding> {
+  const where = new URL(serverAddress(listen)).host;
   const check = 'server';
   const url = `${serverAddress(listen).replace('ws:', 'http:')}/healthz`;
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(SERVER_TIMEOUT_MS) });
-    if (answer.ok) return { check, state: 'ok', found: `answers at ${listen.host}:${listen.port}` };
+    if (answer.ok) return { check, state: 'ok', found: `answers at ${where}` };
     return { check, state: 'failed', found: `${url} answers ${answer.status}`, mend: 'set [SERVER] listen' };
   } catch {
-    const found = `none answers at ${listen.host}:${listen.port}`;
+    const found = `none answers at ${where}`;
     return { check, state: 'limited', found, mend: 'start it: procmesh start, or procmesh server' };
   }
 }

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { NETWORK_CHOICES } from '../agent/network/source.ts';
 import { parseDuration, parseTime, TimeError } from '../client/time.ts';
 import { type Config, loadConfig } from '../config.ts';
+import { DEFAULT_PORT } from '../config-keys.ts';
 import { Problem } from '../problem.ts';
 import { tokenFile } from '../server/auth.ts';
 import { say } from './failure.ts';
@@ -54,13 +55,15 @@ export function netOption(): Option {
 /** Where a viewer's command connects, and as whom. @throws Problem when there is no token. */
 export function viewerTarget(options: ViewerOptions): { url: string; token: string } {
   const config = options.server !== undefined && options.tokenFile !== undefined ? undefined : configure(options);
-  const url = options.server ?? serverAddress(config?.listen ?? { host: '127.0.0.1', port: 9300 });
+  const url = options.server ?? serverAddress(config?.listen ?? { host: '', port: DEFAULT_PORT });
   const file = options.tokenFile ?? tokenFile(config?.dataDir ?? '', 'viewer');
   return { url, token: readToken(file) };
 }
 
+/** Where this machine itself reaches a server that listens so. */
 export function serverAddress({ host, port }: { host: string; port: number }): string {
-  return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const reachable = { '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+  return `ws://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
 }
 
 /** @throws Problem when the file is not there or cannot be read. */

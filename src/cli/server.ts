@@ -30,7 +30,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const server = new Server({
     name: hostname(),
     version: config.version || VERSION,
-    listen: config.listen,
+    listen: { ...config.listen, host: config.listen.host || '127.0.0.1' },
     settings: settingsOf(config),
     retentionMs: config.retentionMs,
     tokens,

@@ -51,7 +51,7 @@ export async function run(args: readonly string[]): Promise<void> {
     const [{ port }, bundle] = await Promise.all([server.start(), agentBundle(config.dataDir)]);
     const url = serverAddress({ ...config.listen, port });
     // A server that has to be started again must be found where the first one was.
-    server.environment.PROCMESH_SERVER_LISTEN = `${config.listen.host}:${port}`;
+    server.environment.PROCMESH_SERVER_LISTEN = `${config.listen.host || '127.0.0.1'}:${port}`;
     agent = new Child({
       name: 'agent',
       args: [...AGENT_NODE_OPTIONS, bundle, ...common, '--server', url, '--net', options.net],
