@@ -99,10 +99,12 @@ export class Sessions {
 
   /** @param limits `waiting` more than `connections` may ask at once; each statement has a deadline. */
   constructor(address: MysqlAddress, limits: { connections: number; waiting: number; deadlineMs: number }) {
-    this.#where = `${address.host}:${address.port}`;
+    const { host, port, user, password, database } = address;
+    this.#where = `${host}:${port}`;
     this.#deadlineMs = limits.deadlineMs;
     this.#pool = createPool({
-      ...address,
+      // By name: what else the configuration knows of MySQL is none of the pool's, which complains of it.
+      ...{ host, port, user, password, database },
       ...{ connectionLimit: limits.connections, queueLimit: limits.waiting, connectTimeout: CONNECT_TIMEOUT_MS },
       ...{ timezone: 'Z', charset: 'utf8mb4', decimalNumbers: true },
     });
