@@ -10,6 +10,33 @@ CREATE TABLE IF NOT EXISTS tb_monitor_host_config (
   UNIQUE KEY uk_rshost (rshost)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='hosts to monitor; a host with its own SSH port or user is written user@host:port';
 
+CREATE TABLE IF NOT EXISTS tb_monitor_host_detail (
+  rshost varchar(255) NOT NULL COMMENT 'host',
+  phase text DEFAULT NULL COMMENT 'what is being done with it',
+  failure text DEFAULT NULL COMMENT 'why the last attempt failed',
+  attempts int DEFAULT NULL COMMENT 'attempts in a row that failed',
+  is_deployed int DEFAULT NULL COMMENT '1: an agent was deployed there',
+  token_generation int DEFAULT NULL COMMENT 'older tokens are void',
+  server varchar(255) DEFAULT NULL COMMENT 'that its agent is, or was last, connected to',
+  disconnected bigint DEFAULT NULL COMMENT 'since when it is not, ms since 1970',
+  version varchar(255) DEFAULT NULL COMMENT 'of its agent',
+  PRIMARY KEY (rshost)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='what is being done with the hosts of tb_monitor_host_config, and where their agents are';
+
+CREATE TABLE IF NOT EXISTS tb_monitor_server (
+  name varchar(255) NOT NULL COMMENT 'server',
+  url varchar(255) NOT NULL COMMENT 'where agents reach it',
+  beat bigint NOT NULL DEFAULT 0 COMMENT 'its last sign of life, ms since 1970',
+  PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='servers of this mesh';
+
+CREATE TABLE IF NOT EXISTS tb_monitor_lease (
+  name varchar(255) NOT NULL COMMENT 'duty',
+  holder varchar(255) NOT NULL COMMENT 'server that does it',
+  expires bigint NOT NULL DEFAULT 0 COMMENT 'when another may take it, ms since 1970',
+  PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='duties that one server does for all';
+
 CREATE TABLE IF NOT EXISTS tb_monitor_version (
   id bigint NOT NULL AUTO_INCREMENT COMMENT 'row',
   version varchar(255) NOT NULL COMMENT '[global] version',
@@ -23,7 +50,9 @@ CREATE TABLE IF NOT EXISTS tb_monitor_alert_info (
   kind varchar(255) NOT NULL COMMENT 'what about',
   istate int NOT NULL DEFAULT 0 COMMENT '1 alerted, 0 recovered',
   remarks text NOT NULL COMMENT 'in plain words',
-  PRIMARY KEY (rshost, a_time, kind)
+  sent bigint DEFAULT NULL COMMENT 'when it was sent, ms since 1970',
+  PRIMARY KEY (rshost, a_time, kind),
+  KEY idx_a_time (a_time)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='what was alerted and what recovered';
 
 CREATE TABLE IF NOT EXISTS tb_monitor_host_last (
@@ -169,4 +198,4 @@ CREATE TABLE IF NOT EXISTS tb_monitor_schema (
   PRIMARY KEY (version)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='what the tables are like';
 
-INSERT IGNORE INTO tb_monitor_schema (version) VALUES (2);
+INSERT IGNORE INTO tb_monitor_schema (version) VALUES (3);

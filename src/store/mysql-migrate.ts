@@ -2,7 +2,7 @@ import { type Connection, type ConnectionOptions, createConnection } from 'mysql
 import { Problem } from '../problem.ts';
 import { mysqlError } from './mysql-errors.ts';
 import { makeDays } from './mysql-retention.ts';
-import { CREATE_SCHEMA_TABLE, createTable, declaration, SCHEMA_TABLE, typeOf } from './mysql-schema.ts';
+import { CREATE_SCHEMA_TABLE, createTable, declaration, indexed, SCHEMA_TABLE, typeOf } from './mysql-schema.ts';
 import { Session, schemaVersion } from './mysql-sessions.ts';
 import { HOST_CONFIG, SCHEMA_VERSION, TABLES, type Table } from './tables.ts';
 
@@ -76,7 +76,7 @@ async function bring(
   version: number,
   onWork: (text: string) => void,
 ): Promise<string> {
-  const { name, columns } = table;
+  const { name, columns, index } = table;
   const found = existing.get(name);
   if (found === undefined) {
     await session.change(createTable(table));
@@ -96,12 +96,22 @@ async function bring(
     return `made; the one of another program is kept as ${kept}`;
   }
   const missing = columns.filter((column) => !found.has(column.name));
-  if (missing.length === 0) return 'as it is';
+  const isIndexed = index === undefined || (await hasIndex(session, name, index));
+  if (missing.length === 0 && isIndexed) return 'as it is';
   onWork(`${name}: adding columns, which may copy the table`);
-  await session.change(
-    `ALTER TABLE ${name} ${missing.map((column) => `ADD COLUMN ${declaration(column)}`).join(', ')}`,
+  const additions = missing.map((column) => `ADD COLUMN ${declaration(column)}`);
+  if (!isIndexed) additions.push(`ADD ${indexed(index)}`);
+  await session.change(`ALTER TABLE ${name} ${additions.join(', ')}`);
+  return `added ${[...missing.map((column) => column.name), ...(isIndexed ? [] : [`an index on ${index}`])].join(', ')}`;
+}
+
+async function hasIndex(session: Session, table: string, column: string): Promise<boolean> {
+  const [found] = await session.rows(
+    `SELECT 1 FROM information_schema.STATISTICS
+    WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = ? AND SEQ_IN_INDEX = 1 LIMIT 1`,
+    [table, column],
   );
-  return `added ${missing.map((column) => column.name).join(', ')}`;
+  return found !== undefined;
 }
 
 async function widen(session: Session, { name, columns }: Table, found: ReadonlyMap<string, string>): Promise<string> {

@@ -30,7 +30,7 @@ export function createTable(table: Table): string {
     ...columns.map(declaration),
     `PRIMARY KEY (${key.join(', ')})`,
     ...(unique === undefined ? [] : [`UNIQUE KEY uk_${unique} (${unique})`]),
-    ...(index === undefined ? [] : [`KEY idx_${index} (${index})`]),
+    ...(index === undefined ? [] : [indexed(index)]),
   ];
   const partitions = DAILY_TABLES.includes(table)
     ? `\nPARTITION BY RANGE (unix_timestamp(a_time)) (PARTITION ${REST} VALUES LESS THAN (MAXVALUE))`
@@ -47,6 +47,11 @@ export const CREATE_SCHEMA_TABLE = `CREATE TABLE IF NOT EXISTS ${SCHEMA_TABLE} (
 /** A column with its comment, as it is made and as it is added later. */
 export function declaration(column: Column): string {
   return `${typed(column)} COMMENT ${quoted(column.comment)}`;
+}
+
+/** An index of a table, as it is made and as it is added later. */
+export function indexed(column: string): string {
+  return `KEY idx_${column} (${column})`;
 }
 
 function typed({ name, kind, optional }: Column): string {

@@ -4,7 +4,15 @@ import { intervalRows, nameRow, type Values, type Writing } from './rows.ts';
 import { KNOWN_HOSTS } from './sqlite-read.ts';
 import { transaction } from './sqlite-transaction.ts';
 import type { HostInterval } from './store.ts';
-import { FORGET_SLACK_MS, HOST_INFO, HOST_LAST, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
+import {
+  ALERT_INFO,
+  FORGET_SLACK_MS,
+  HOST_INFO,
+  HOST_LAST,
+  INTERVAL_PARTS,
+  PROCESS_INFO,
+  type Table,
+} from './tables.ts';
 
 const PLAIN: Writing = { time: (epochMs) => epochMs, md5: (text) => hash('md5', text) };
 
@@ -20,6 +28,7 @@ export class SqliteWriter {
   readonly #deleteParts: StatementSync[];
   readonly #deleteHost: StatementSync;
   readonly #forgetNames: StatementSync;
+  readonly #forgetAlerts: StatementSync;
   readonly #forgetHosts: StatementSync;
 
   constructor(db: DatabaseSync) {
@@ -42,6 +51,7 @@ export class SqliteWriter {
     );
     this.#deleteParts = INTERVAL_PARTS.map((table) => deleteInterval(db, table));
     this.#deleteHost = deleteInterval(db, HOST_INFO);
+    this.#forgetAlerts = db.prepare(`DELETE FROM ${ALERT_INFO.name} WHERE a_time < ?`);
     this.#forgetHosts = db.prepare(`DELETE FROM ${HOST_LAST.name} WHERE a_time < ?`);
     this.#forgetNames = db.prepare(
       `DELETE FROM ${PROCESS_INFO.name} WHERE md5_str IN (SELECT md5_str FROM ${PROCESS_INFO.name} WHERE a_time < ? LIMIT ?)`,
@@ -68,6 +78,7 @@ export class SqliteWriter {
       // No older interval is left, so nothing refers to what was last used this long ago.
       return [
         this.#forgetNames.run(beforeMs - FORGET_SLACK_MS, maxRows - deleted),
+        this.#forgetAlerts.run(beforeMs),
         this.#forgetHosts.run(beforeMs),
       ].reduce((sum, { changes }) => sum + Number(changes), deleted);
     });

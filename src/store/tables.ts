@@ -3,7 +3,7 @@ import { FLOW_NAMES, METRICS } from '../protocol/metric.ts';
 import { hostUsageSchema } from '../protocol/row.ts';
 
 /** Version of the tables below, the same in every store. Raised with each migration; new columns need none. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /**
  * `id` numbers itself; `hash` is an MD5; `name` at most 255, `path` 500, `text` more; `time` is an instant in whole
@@ -90,6 +90,46 @@ export const HOST_CONFIG: Table = {
   unique: 'rshost',
 };
 
+/** What procmesh notes beside it; stays when a host is taken out of the list, so that its old tokens stay void. */
+export const HOST_DETAIL: Table = {
+  name: 'tb_monitor_host_detail',
+  comment: 'what is being done with the hosts of tb_monitor_host_config, and where their agents are',
+  columns: [
+    host,
+    { name: 'phase', kind: 'text', optional: true, comment: 'what is being done with it' },
+    { name: 'failure', kind: 'text', optional: true, comment: 'why the last attempt failed' },
+    { name: 'attempts', kind: 'whole', optional: true, comment: 'attempts in a row that failed' },
+    { name: 'is_deployed', kind: 'whole', optional: true, comment: '1: an agent was deployed there' },
+    { name: 'token_generation', kind: 'whole', optional: true, comment: 'older tokens are void' },
+    { name: 'server', kind: 'name', optional: true, comment: 'that its agent is, or was last, connected to' },
+    { name: 'disconnected', kind: 'epochMs', optional: true, comment: 'since when it is not, ms since 1970' },
+    { name: 'version', kind: 'name', optional: true, comment: 'of its agent' },
+  ],
+  key: ['rshost'],
+};
+
+export const SERVER: Table = {
+  name: 'tb_monitor_server',
+  comment: 'servers of this mesh',
+  columns: [
+    { name: 'name', kind: 'name', comment: 'server' },
+    { name: 'url', kind: 'name', comment: 'where agents reach it' },
+    { name: 'beat', kind: 'epochMs', comment: 'its last sign of life, ms since 1970' },
+  ],
+  key: ['name'],
+};
+
+export const LEASE: Table = {
+  name: 'tb_monitor_lease',
+  comment: 'duties that one server does for all',
+  columns: [
+    { name: 'name', kind: 'name', comment: 'duty' },
+    { name: 'holder', kind: 'name', comment: 'server that does it' },
+    { name: 'expires', kind: 'epochMs', comment: 'when another may take it, ms since 1970' },
+  ],
+  key: ['name'],
+};
+
 export const VERSION: Table = {
   name: 'tb_monitor_version',
   comment: 'releases, the newest last',
@@ -110,8 +150,11 @@ export const ALERT_INFO: Table = {
     { name: 'kind', kind: 'name', comment: 'what about' },
     { name: 'istate', kind: 'whole', comment: '1 alerted, 0 recovered' },
     { name: 'remarks', kind: 'text', comment: 'in plain words' },
+    { name: 'sent', kind: 'epochMs', optional: true, comment: 'when it was sent, ms since 1970' },
   ],
   key: ['rshost', 'a_time', 'kind'],
+  // What is still to be sent is asked for every few seconds.
+  index: 'a_time',
 };
 
 /** So that nobody has to look through all intervals to find out which hosts there are. */
@@ -270,6 +313,9 @@ export const INTERVAL_PARTS: readonly Table[] = [
 
 export const TABLES: readonly Table[] = [
   HOST_CONFIG,
+  HOST_DETAIL,
+  SERVER,
+  LEASE,
   VERSION,
   ALERT_INFO,
   HOST_LAST,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
-import { TABLES } from '../../src/store/tables.ts';
+import { SCHEMA_VERSION, TABLES } from '../../src/store/tables.ts';
 import { assertFailed, type Finished, launch, procmesh } from '../support/command.ts';
 import { MariaDb } from '../support/mariadb.ts';
 import { scratchFolder } from '../support/scratch.ts';
@@ -49,7 +49,7 @@ describe('procmesh init-db', { timeout: 120_000 }, () => {
       .split('\n')
       .map((line) => line.split(/ {2,}/));
     assert.deepEqual(lines.map(([table]) => table).sort(), NAMES.toSorted());
-    assert.deepEqual([...new Set(lines.map(([, done]) => done))], ['made', 'version 2']);
+    assert.deepEqual([...new Set(lines.map(([, done]) => done))], ['made', `version ${SCHEMA_VERSION}`]);
     const made = tablesOf('dbzz_monitor');
     assert.equal(made.filter((table) => table.includes('in days')).length, 6);
 
@@ -107,6 +107,21 @@ describe('procmesh init-db', { timeout: 120_000 }, () => {
     assert.equal(mariadb.script('SELECT COUNT(*) FROM dbzz_monitor.tb_monitor_net_info;'), 'COUNT(*)\n1\n');
     const columns = (tables: string[]): string[] => tables.join().split('`').toSorted();
     assert.deepEqual(columns(tablesOf('dbzz_monitor')), columns(made));
+  });
+
+  it('brings tables of the second version up to date', async (t) => {
+    await initDb(t);
+    const made = tablesOf('dbzz_monitor');
+    mariadb.script(`USE dbzz_monitor; DROP TABLE tb_monitor_host_detail, tb_monitor_server, tb_monitor_lease;
+      ALTER TABLE tb_monitor_alert_info DROP COLUMN sent, DROP KEY idx_a_time;
+      UPDATE tb_monitor_schema SET version = 2;`);
+    const { code, stdout } = await initDb(t);
+    assert.equal(code, 0);
+    assert.match(stdout, /^tb_monitor_alert_info +added sent, an index on a_time$/m);
+    assert.match(stdout, /^tb_monitor_lease +made$/m);
+    assert.match(stdout, new RegExp(`^tb_monitor_schema +version ${SCHEMA_VERSION}$`, 'm'));
+    assert.deepEqual(tablesOf('dbzz_monitor'), made);
+    assert.doesNotMatch((await initDb(t)).stdout, /made|added/);
   });
 
   it("keeps a predecessor's hosts where they are and its other tables aside", async (t) => {

@@ -126,7 +126,7 @@ describe('retention in MySQL', { timeout: 120_000 }, () => {
     const store = await opened(t, RIGHTS);
     for (const day of [-2, -1])
       await admin.query(
-        `INSERT INTO dbzz_monitor.tb_monitor_alert_info VALUES ('a', FROM_UNIXTIME(?), 'silent', 1, 'silent for 10 s')`,
+        `INSERT INTO dbzz_monitor.tb_monitor_alert_info VALUES ('a', FROM_UNIXTIME(?), 'silent', 1, 'silent for 10 s', NULL)`,
         [(TODAY + day * DAY_MS) / 1000],
       );
     assert.equal(await store.prune(TODAY - DAY_MS, 1_000), 1);
