@@ -65,16 +65,18 @@ export interface FleetStore {
   note(rshost: string, detail: HostDetail): Promise<void>;
   /** Notes that its agent connected to this server: from now on it is this server's. */
   connected(rshost: string, server: string, version: string): Promise<void>;
-  /** Notes that its agent is gone, if it is this server's still. */
+  /** Notes that its agent is gone, if it is this server's still; the first time counts. */
   disconnected(rshost: string, server: string): Promise<void>;
   /**
-   * Takes the lease, or keeps it, for so long from now by the database's clock. @returns whether it is the holder's now.
+   * Takes the lease, or keeps it, for so long by the database's clock, from the call at the earliest. @returns whether it
+   * is the holder's now. After a rejection it may be, all the same.
    */
   lease(name: string, holder: string, forMs: number): Promise<boolean>;
   /** Gives it up, so that another may take it at once. */
   release(name: string, holder: string): Promise<void>;
   /** Says that a server lives; to be repeated. */
   beat(server: { name: string; url: string }): Promise<void>;
+  /** By name; one that ended without `leave` stays. */
   servers(): Promise<MeshServer[]>;
   /** Takes a server out of the list: it has ended as it should. */
   leave(name: string): Promise<void>;

@@ -1,5 +1,7 @@
 import type { Point } from '../protocol/series.ts';
 import type { Limits } from './budget.ts';
+import type { FleetStore } from './fleet.ts';
+import { MysqlFleet } from './mysql-fleet.ts';
 import { MysqlReader } from './mysql-read.ts';
 import { MysqlRetention } from './mysql-retention.ts';
 import { type MysqlAddress, Sessions } from './mysql-sessions.ts';
@@ -26,11 +28,18 @@ export class MysqlStore implements Store {
   readonly #writer = new MysqlWriter();
   readonly #reader: MysqlReader;
   readonly #retention = new MysqlRetention();
+  readonly #fleet: MysqlFleet;
 
   constructor(address: MysqlAddress, limits?: Limits) {
     this.#writing = new Sessions(address, WRITE_LIMITS);
     this.#reading = new Sessions(address, READ_LIMITS);
     this.#reader = new MysqlReader(limits);
+    this.#fleet = new MysqlFleet(address);
+  }
+
+  /** Closed with the store. */
+  get fleet(): FleetStore {
+    return this.#fleet;
   }
 
   write(batch: readonly HostInterval[]): Promise<void> {
@@ -62,6 +71,6 @@ export class MysqlStore implements Store {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#writing.close(), this.#reading.close()]);
+    await Promise.all([this.#fleet.close(), this.#writing.close(), this.#reading.close()]);
   }
 }

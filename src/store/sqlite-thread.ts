@@ -1,6 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { Problem } from '../problem.ts';
 import type { Point } from '../protocol/series.ts';
+import type { FleetStore } from './fleet.ts';
+import type { Presence } from './fleet-rows.ts';
 import type {
   HistoryAnswer,
   HistoryQuestion,
@@ -12,10 +14,17 @@ import type {
   StoreErrorCode,
 } from './store.ts';
 
-/** What a thread does on request, once it is open: a writer the first two, a reader the others. */
+type Answers = Omit<FleetStore, 'connected' | 'disconnected'>;
+/** What `FleetStore` does, at once. */
+export type FleetOperations = {
+  [Call in keyof Answers]: (...args: Parameters<Answers[Call]>) => Awaited<ReturnType<Answers[Call]>>;
+} & { notePresences(presences: readonly Presence[]): void };
+
+/** What a thread does on request, once it is open: a writer the first three, a reader the others. */
 export interface Operations {
   write(batch: readonly HostInterval[]): void;
   prune(beforeMs: number, maxRows: number): number;
+  fleet(call: keyof FleetOperations, args: readonly unknown[]): unknown;
   processes(question: HistoryQuestion): HistoryAnswer;
   hosts(question: HistoryQuestion): HostsAnswer;
   series(question: SeriesQuestion): Point[];

@@ -3,6 +3,7 @@ import { type MessagePort, parentPort } from 'node:worker_threads';
 import { Problem } from '../problem.ts';
 import { storeError } from './sqlite-errors.ts';
 import { openReader, openWriter } from './sqlite-file.ts';
+import { SqliteFleet } from './sqlite-fleet.ts';
 import { SqliteReader } from './sqlite-read.ts';
 import type { Operations, Role, ThreadReply, ThreadRequest } from './sqlite-thread.ts';
 import { SqliteWriter } from './sqlite-write.ts';
@@ -43,7 +44,7 @@ class StoreProgram {
   #open(file: string, role: Role): void {
     this.#file = file;
     this.#db = role === 'writer' ? openWriter(file) : openReader(file);
-    this.#operations = role === 'writer' ? new SqliteWriter(this.#db) : new SqliteReader(this.#db);
+    this.#operations = role === 'writer' ? writing(this.#db) : new SqliteReader(this.#db);
   }
 
   #run(call: keyof Operations, args: readonly unknown[]): unknown {
@@ -64,6 +65,16 @@ class StoreProgram {
     this.#db?.close();
     this.#port.close();
   }
+}
+
+function writing(db: DatabaseSync): Partial<Operations> {
+  const writer = new SqliteWriter(db);
+  const fleet = new SqliteFleet(db);
+  return {
+    write: (batch) => writer.write(batch),
+    prune: (beforeMs, maxRows) => writer.prune(beforeMs, maxRows),
+    fleet: (call, args) => (fleet[call] as (...args: readonly unknown[]) => unknown).apply(fleet, [...args]),
+  };
 }
 
 function failure(error: unknown): ThreadReply {

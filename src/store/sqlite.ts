@@ -1,4 +1,6 @@
 import type { Point } from '../protocol/series.ts';
+import type { FleetStore } from './fleet.ts';
+import { SqliteFleetThread } from './sqlite-fleet-thread.ts';
 import { StoreThread, type ThreadLimits } from './sqlite-thread.ts';
 import type {
   HistoryAnswer,
@@ -18,7 +20,7 @@ const LIMITS: ThreadLimits = { requests: 200, deadlineMs: 60_000 };
  * processes may have it open.
  * @throws Problem with a `StoreErrorCode` when the file is not a procmesh store, is a newer one or cannot be used.
  */
-export async function openSqliteStore(file: string): Promise<Store> {
+export async function openSqliteStore(file: string): Promise<SqliteStore> {
   // Bundled, this module is part of dist/main.js and the thread's program lies beside it.
   const url = new URL(import.meta.url.endsWith('.ts') ? './sqlite-worker.ts' : './sqlite-worker.js', import.meta.url);
   const writer = new StoreThread(url, file, 'writer', LIMITS);
@@ -38,13 +40,20 @@ export async function openSqliteStore(file: string): Promise<Store> {
  * `node:sqlite` is synchronous, so the work is done in two threads: a commit waits for the disk and a query over a month
  * reads for seconds, and neither may hold up the event loop or the other.
  */
-class SqliteStore implements Store {
+export class SqliteStore implements Store {
   readonly #writer: StoreThread;
   readonly #reader: StoreThread;
+  readonly #fleet: SqliteFleetThread;
 
   constructor(writer: StoreThread, reader: StoreThread) {
     this.#writer = writer;
     this.#reader = reader;
+    this.#fleet = new SqliteFleetThread(writer);
+  }
+
+  /** Closed with the store. */
+  get fleet(): FleetStore {
+    return this.#fleet;
   }
 
   write(batch: readonly HostInterval[]): Promise<void> {
@@ -77,6 +86,7 @@ class SqliteStore implements Store {
 
   /** The writer closes last: whoever does moves the write-ahead log into the file. */
   async close(): Promise<void> {
+    await this.#fleet.settled();
     await this.#reader.close();
     await this.#writer.close();
   }

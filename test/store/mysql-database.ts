@@ -5,6 +5,8 @@ import type { MariaDb } from '../support/mariadb.ts';
 /** The rights that the documentation asks for, and those that make retention cheaper. */
 export const RIGHTS = 'select, insert, update, delete';
 export const MORE_RIGHTS = `${RIGHTS}, alter, create, drop`;
+/** And those of the account that agents are given. */
+export const ALERT_RIGHTS = 'select, insert on dbzz_monitor.tb_monitor_alert_info';
 
 /** The tables of init.sql in an otherwise empty server, and an account for the server that has these rights on them. */
 export async function emptyDatabase(

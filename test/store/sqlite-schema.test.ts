@@ -6,8 +6,10 @@ import type { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { METRICS } from '../../src/protocol/metric.ts';
 import { openReader, openWriter } from '../../src/store/sqlite-file.ts';
+import { SqliteFleet } from '../../src/store/sqlite-fleet.ts';
 import { SqliteReader } from '../../src/store/sqlite-read.ts';
 import { SqliteWriter } from '../../src/store/sqlite-write.ts';
+import { SCHEMA_VERSION } from '../../src/store/tables.ts';
 import { interval, T0 } from './sample.ts';
 
 describe('sqlite schema', () => {
@@ -37,12 +39,15 @@ describe('sqlite schema', () => {
         'tb_monitor_disk_info',
         'tb_monitor_disk_util_qu_info',
         'tb_monitor_host_config',
+        'tb_monitor_host_detail',
         'tb_monitor_host_info',
         'tb_monitor_host_last',
+        'tb_monitor_lease',
         'tb_monitor_net_info',
         'tb_monitor_port_net_info',
         'tb_monitor_process_info',
         'tb_monitor_process_io_info',
+        'tb_monitor_server',
         'tb_monitor_version',
       ],
     );
@@ -72,7 +77,26 @@ describe('sqlite schema', () => {
       windowMs: 1e6,
     }).hosts;
     assert.deepEqual([coveredMs, intervals], [58_000, 2]);
-    assert.equal(db.prepare('PRAGMA user_version').get()?.user_version, 2);
+    assert.equal(db.prepare('PRAGMA user_version').get()?.user_version, SCHEMA_VERSION);
+  });
+
+  it('is brought up to date from its second version, and keeps the alerts and hosts it has', () => {
+    db.exec(`
+      DROP TABLE tb_monitor_host_detail; DROP TABLE tb_monitor_server; DROP TABLE tb_monitor_lease;
+      DROP INDEX tb_monitor_alert_info_a_time;
+      ALTER TABLE tb_monitor_alert_info DROP COLUMN sent;
+      INSERT INTO tb_monitor_alert_info VALUES ('a', ${T0}, 'cpu', 1, 'CPU at 95 %');
+      INSERT INTO tb_monitor_host_config SELECT 0, 'a', 2;
+      PRAGMA user_version = 2;
+    `);
+    db.close();
+    db = openWriter(join(folder, 'store.db'));
+    const fleet = new SqliteFleet(db);
+    assert.deepEqual(fleet.hosts(), [{ rshost: 'a', istate: 2 }]);
+    assert.equal(fleet.unsentAlerts(0, 10)[0]?.remarks, 'CPU at 95 %');
+    assert.equal(fleet.lease('duties', 'mesh-1', 1_000), true);
+    const indexes = db.prepare("SELECT name FROM pragma_index_list('tb_monitor_alert_info')").all();
+    assert.ok(indexes.some(({ name }) => name === 'tb_monitor_alert_info_a_time'));
   });
 
   it('takes the documented statement for a new host again and again', () => {

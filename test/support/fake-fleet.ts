@@ -24,7 +24,7 @@ export class FakeFleet implements FleetStore {
 
   async hosts(): Promise<FleetHost[]> {
     await this.onCall();
-    return structuredClone(this.rows);
+    return structuredClone(this.rows.filter(({ istate }) => Object.values(ISTATE).includes(istate)));
   }
 
   async list(rshosts: readonly string[], istate: Istate): Promise<void> {
@@ -46,7 +46,10 @@ export class FakeFleet implements FleetStore {
 
   async note(rshost: string, detail: HostDetail): Promise<void> {
     await this.onCall();
-    Object.assign(this.#row(rshost) ?? {}, detail);
+    const row = this.#row(rshost);
+    if (row === undefined) return;
+    Object.assign(row, detail);
+    for (const field of Object.keys(detail) as (keyof HostDetail)[]) if (detail[field] === undefined) delete row[field];
   }
 
   connected(rshost: string, server: string, version: string): Promise<void> {
@@ -56,7 +59,7 @@ export class FakeFleet implements FleetStore {
   async disconnected(rshost: string, server: string): Promise<void> {
     await this.onCall();
     const row = this.#row(rshost);
-    if (row?.server === server) row.disconnectedMs = this.#now();
+    if (row?.server === server) row.disconnectedMs ??= this.#now();
   }
 
   async lease(name: string, holder: string, forMs: number): Promise<boolean> {
@@ -79,7 +82,8 @@ export class FakeFleet implements FleetStore {
 
   async servers(): Promise<MeshServer[]> {
     await this.onCall();
-    return [...this.alive].map(([name, { url, atMs }]) => ({ name, url, silentMs: this.#now() - atMs }));
+    const servers = [...this.alive].map(([name, { url, atMs }]) => ({ name, url, silentMs: this.#now() - atMs }));
+    return servers.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async leave(name: string): Promise<void> {
