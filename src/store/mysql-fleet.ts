@@ -17,6 +17,8 @@ import { ALERT_INFO, HOST_CONFIG, HOST_DETAIL, LEASE, SERVER } from './tables.ts
 
 /** Of its own, so that a lease is not lost behind history; short, as one is held for seconds. */
 const LIMITS = { connections: 2, waiting: 200, deadlineMs: 5_000 };
+/** A statement with many keys costs the server time by the square of them. */
+const KEYS_PER_STATEMENT = 100;
 
 /**
  * The database's clock. Of a statement that waits for a lock it is when it began: a lease that expires meanwhile is not
@@ -47,7 +49,8 @@ export class MysqlFleet implements FleetStore {
       istate = IF(istate = ${ISTATE.running} AND VALUES(istate) = ${ISTATE.bringOnline}, istate, VALUES(istate))`;
     await this.#sessions.with((session) =>
       session.transaction('write', async () => {
-        for (const some of chunks(rshosts)) await session.change(sql, [some.map((rshost) => [rshost, istate])]);
+        for (const some of chunks(rshosts, ROWS_PER_STATEMENT))
+          await session.change(sql, [some.map((rshost) => [rshost, istate])]);
       }),
     );
   }
@@ -133,7 +136,7 @@ export class MysqlFleet implements FleetStore {
 
   async sent(alerts: readonly Alert[]): Promise<void> {
     await this.#sessions.with(async (session) => {
-      for (const some of chunks(alerts))
+      for (const some of chunks(alerts, KEYS_PER_STATEMENT))
         await session.change(
           `UPDATE ${ALERT_INFO.name} SET sent = ${NOW_MS}
           WHERE ${some.map(() => '(rshost = ? AND a_time = ? AND kind = ?)').join(' OR ')}`,
@@ -188,8 +191,8 @@ async function isFirst(inserted: Promise<number>): Promise<boolean> {
   }
 }
 
-function chunks<T>(items: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(items.length / ROWS_PER_STATEMENT) }, (_, index) =>
-    items.slice(index * ROWS_PER_STATEMENT, (index + 1) * ROWS_PER_STATEMENT),
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
   );
 }

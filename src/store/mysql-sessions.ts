@@ -21,7 +21,7 @@ export interface MysqlAddress {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Another client's lock is waited for this long. */
+/** Another client's lock is waited for this long, where the deadline leaves time to say so. */
 const LOCK_WAIT_S = 5;
 
 /** Also what is sent at once to a statement with many rows: well below any server's max_allowed_packet. */
@@ -168,7 +168,7 @@ export class Sessions {
     // STRICT_ALL_TABLES would make MySQL refuse a lock_wait_timeout of 0, which it takes for 1.
     await session.change(
       `SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY',
-        innodb_lock_wait_timeout = ${LOCK_WAIT_S}`,
+        innodb_lock_wait_timeout = ${Math.min(LOCK_WAIT_S, Math.floor(this.#deadlineMs / 2_000))}`,
     );
     const version = await schemaVersion(session);
     if (version > SCHEMA_VERSION)

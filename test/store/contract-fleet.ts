@@ -295,6 +295,13 @@ export function fleetContract(adapter: string, openEmpty: () => Promise<OpenedFl
         assert.deepEqual(seconds(await fleet.unsentAlerts(T0, 3)), [2, 3]);
         assert.equal((await fleet.lastAlerts(T0)).length, 1);
       });
+
+      it('may be sent by the hundred', async () => {
+        const all = Array.from({ length: 250 }, (_, second) => alertAt(second));
+        for (const one of all) await fleet.alert(one);
+        await fleet.sent(all.slice(0, 249));
+        assert.deepEqual(await fleet.unsentAlerts(T0, 1_000), all.slice(249));
+      });
     });
   });
 }

@@ -113,6 +113,25 @@ describe('fleet in mysql', { timeout: 120_000 }, () => {
     await Promise.all(writes);
   });
 
+  it('says so when somebody keeps a row locked, and goes on with the others', async (t) => {
+    const { fleet } = opened(t);
+    await fleet.list(['a', 'b'], ISTATE.bringOnline);
+    await admin.query('USE dbzz_monitor');
+    await admin.query('START TRANSACTION');
+    await admin.query("UPDATE tb_monitor_host_config SET istate = 0 WHERE rshost = 'a'");
+    const locked = assert.rejects(fleet.changeState('a', ISTATE.bringOnline, ISTATE.running), {
+      ...{ name: 'Problem', code: 'ERR_STORE_LOCKED', message: /keeps rows locked for another client/ },
+    });
+    assert.equal(await fleet.changeState('b', ISTATE.bringOnline, ISTATE.running), true);
+    assert.deepEqual(await fleet.hosts(), [
+      { rshost: 'a', istate: 1 },
+      { rshost: 'b', istate: 2 },
+    ]);
+    await locked;
+    await admin.query('COMMIT');
+    assert.equal(await fleet.changeState('a', ISTATE.takeOffline, ISTATE.offline), true);
+  });
+
   it('notes the same agents from two servers at once', async (t) => {
     const fleets = [opened(t).fleet, opened(t).fleet];
     const names = Array.from({ length: 500 }, (_, index) => `host-${index}`);
