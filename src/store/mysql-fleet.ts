@@ -170,7 +170,7 @@ async function notePresences(session: Session, presences: readonly Presence[]): 
       [connected],
     );
   // Whoever has come back meanwhile is not gone.
-  const last = new Map(ordered.map((presence) => [presence.rshost, presence]));
+  const last = new Map(ordered.map((presence) => [JSON.stringify([presence.rshost, presence.server]), presence]));
   const gone = [...last.values()].filter(({ version }) => version === undefined);
   if (gone.length > 0)
     await session.change(

@@ -164,7 +164,11 @@ export function fleetContract(adapter: string, openEmpty: () => Promise<OpenedFl
         ];
         await Promise.all(told);
         assert.deepEqual(await only(), { rshost: 'a', istate: 2, server: 'mesh-1', version: '0.1.1' });
-        await Promise.all([fleet.connected('a', 'mesh-2', '0.1.1'), fleet.disconnected('a', 'mesh-2')]);
+        await Promise.all([
+          fleet.connected('a', 'mesh-2', '0.1.1'),
+          fleet.disconnected('a', 'mesh-2'),
+          fleet.disconnected('a', 'mesh-1'),
+        ]);
         const host = await only();
         assert.deepEqual([host?.server, Number.isInteger(host?.disconnectedMs)], ['mesh-2', true]);
       });
