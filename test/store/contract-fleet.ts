@@ -270,17 +270,22 @@ export function fleetContract(adapter: string, openEmpty: () => Promise<OpenedFl
         ];
         for (const word of words) await fleet.alert(word);
         const since = async (second: number): Promise<unknown[]> =>
-          (await fleet.lastAlerts(T0 + second * 1000)).map(({ host, kind, istate }) => [host, kind, istate]);
+          (await fleet.lastAlerts(T0 + second * 1000)).map(({ host, kind, istate, atMs }) => [
+            host,
+            kind,
+            istate,
+            (atMs - T0) / 1000,
+          ]);
         assert.deepEqual(await since(0), [
-          ['z', 'cpu', 1],
-          ['a', 'offline', 1],
-          ['a', 'cpu', 0],
-          ['b', 'cpu', 0],
+          ['z', 'cpu', 1, 0],
+          ['a', 'offline', 1, 15],
+          ['a', 'cpu', 0, 20],
+          ['b', 'cpu', 0, 30],
         ]);
         assert.deepEqual(await since(15), [
-          ['a', 'offline', 1],
-          ['a', 'cpu', 0],
-          ['b', 'cpu', 0],
+          ['a', 'offline', 1, 15],
+          ['a', 'cpu', 0, 20],
+          ['b', 'cpu', 0, 30],
         ]);
         assert.deepEqual(await fleet.lastAlerts(T0 + 30_000), [words[1]]);
         assert.deepEqual(await fleet.lastAlerts(T0 + 30_001), []);

@@ -205,7 +205,9 @@ describe('fleet in mysql', { timeout: 120_000 }, () => {
 
   it('finishes what was asked before it is closed, and rejects what is asked later', async () => {
     const store = new MysqlStore(address);
-    const asked = [store.fleet.connected('a', 'mesh-1', '0.1.0'), store.fleet.beat({ name: 'mesh-1', url: '' })];
+    const names = Array.from({ length: 2_500 }, (_, index) => `host-${index}`);
+    const asked = names.map((name) => store.fleet.connected(name, 'mesh-1', '0.1.0'));
+    asked.push(store.fleet.beat({ name: 'mesh-1', url: '' }));
     await store.close();
     await Promise.all(asked);
     await assert.rejects(store.fleet.hosts(), { name: 'Problem', code: 'ERR_STORE_CLOSED' });

@@ -33,13 +33,13 @@ describe('fleet in sqlite', () => {
   it('lets one of two processes that share a file hold a lease', async (t) => {
     const file = join(scratchFolder(t), 'store.db');
     const stores = [await openSqliteStore(file), await openSqliteStore(file)];
+    t.after(() => Promise.all(stores.map((store) => store.close())));
     for (let round = 0; round < 50; round += 1) {
       const taken = await Promise.all(
         stores.map(({ fleet }, index) => fleet.lease(`duty-${round}`, `${index}`, 60_000)),
       );
       assert.equal(taken.filter(Boolean).length, 1);
     }
-    for (const store of stores) await store.close();
   });
 
   it('forgets alerts as old as the history that goes', async (t) => {
@@ -57,7 +57,9 @@ describe('fleet in sqlite', () => {
 
   it('finishes what was asked before it is closed, and rejects what is asked later', async (t) => {
     const store = await openSqliteStore(join(scratchFolder(t), 'store.db'));
-    const asked = [store.fleet.connected('a', 'mesh-1', '0.1.0'), store.fleet.beat({ name: 'mesh-1', url: '' })];
+    const names = Array.from({ length: 2_500 }, (_, index) => `host-${index}`);
+    const asked = names.map((name) => store.fleet.connected(name, 'mesh-1', '0.1.0'));
+    asked.push(store.fleet.beat({ name: 'mesh-1', url: '' }));
     await store.close();
     await Promise.all(asked);
     await assert.rejects(store.fleet.hosts(), { name: 'Problem', code: 'ERR_STORE_CLOSED' });
