@@ -42,7 +42,7 @@ module.exports = {
       name: 'dashboard-reaches-protocol-and-tables-only',
       severity: 'error',
       from: { path: '^src/dashboard/' },
-      to: { path: '^(src|tui)/', pathNot: '^src/((dashboard|protocol)/|store/tables[.]ts$)' },
+      to: { path: '^(src|tui)/', pathNot: '^src/((dashboard|protocol)/|store/tables?[.]ts$)' },
     },
     {
       name: 'tui-reaches-client-and-protocol-only',

@@ -1,4 +1,4 @@
-import type { Table } from '../store/tables.ts';
+import type { Table } from '../store/table.ts';
 import { inRange, point } from './range.ts';
 
 /**

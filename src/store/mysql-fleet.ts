@@ -8,12 +8,13 @@ import {
   type MeshServer,
 } from './fleet.ts';
 import { alertOf, detailValues, fleetHosts, HOST_COLUMNS, ISTATES, type Presence } from './fleet-rows.ts';
+import { HOST_DETAIL, LEASE, SERVER } from './fleet-tables.ts';
 import { Gathering } from './gathering.ts';
 import { isDuplicate } from './mysql-errors.ts';
 import { type MysqlAddress, ROWS_PER_STATEMENT, type Session, Sessions } from './mysql-sessions.ts';
 import { utc, utcFrom } from './mysql-time.ts';
 import type { Fields } from './records.ts';
-import { ALERT_INFO, HOST_CONFIG, HOST_DETAIL, LEASE, SERVER } from './tables.ts';
+import { ALERT_INFO, HOST_CONFIG } from './tables.ts';
 
 /** Of its own, so that a lease is not lost behind history; short, as one is held for seconds. */
 const LIMITS = { connections: 2, waiting: 200, deadlineMs: 5_000 };

@@ -4,7 +4,8 @@ import { mysqlError } from './mysql-errors.ts';
 import { makeDays } from './mysql-retention.ts';
 import { CREATE_SCHEMA_TABLE, createTable, declaration, indexed, SCHEMA_TABLE, typeOf } from './mysql-schema.ts';
 import { Session, schemaVersion } from './mysql-sessions.ts';
-import { HOST_CONFIG, SCHEMA_VERSION, TABLES, type Table } from './tables.ts';
+import type { Table } from './table.ts';
+import { HOST_CONFIG, SCHEMA_VERSION, TABLES } from './tables.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Adding a column may copy a table, and nobody waits for an administrator's command but the administrator. */

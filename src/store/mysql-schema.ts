@@ -1,4 +1,5 @@
-import { type Column, type ColumnKind, HOST_INFO, INTERVAL_PARTS, TABLES, type Table } from './tables.ts';
+import type { Column, ColumnKind, Table } from './table.ts';
+import { HOST_INFO, INTERVAL_PARTS, TABLES } from './tables.ts';
 
 export const DATABASE = 'dbzz_monitor';
 /** One row per migration that was applied, `version` the highest. */

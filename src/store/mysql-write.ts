@@ -4,7 +4,8 @@ import { ROWS_PER_STATEMENT, type Session } from './mysql-sessions.ts';
 import { utc } from './mysql-time.ts';
 import { intervalRows, nameRow, type Values, type Writing } from './rows.ts';
 import type { HostInterval } from './store.ts';
-import { FORGET_SLACK_MS, HOST_INFO, HOST_LAST, INTERVAL_PARTS, PROCESS_INFO, type Table } from './tables.ts';
+import type { Table } from './table.ts';
+import { FORGET_SLACK_MS, HOST_INFO, HOST_LAST, INTERVAL_PARTS, PROCESS_INFO } from './tables.ts';
 
 /** Command lines are up to 8 KB each. */
 const NAMES_PER_STATEMENT = 100;

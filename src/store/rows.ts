@@ -1,17 +1,15 @@
 import type { Disk, Interval, IntervalEndpoint, IntervalInterface, IntervalProcess } from '../protocol/interval.ts';
 import { type MaxName, METRICS } from '../protocol/metric.ts';
 import type { HostInterval } from './store.ts';
+import { LARGEST_WHOLE, LONGEST_PATH, type Table } from './table.ts';
 import {
   DISK_INFO,
   DISK_UTIL_QU_INFO,
   HOST_FIGURES,
   HOST_MAXIMA,
-  LARGEST_WHOLE,
-  LONGEST_PATH,
   NET_INFO,
   PORT_NET_INFO,
   PROCESS_IO_INFO,
-  type Table,
   UNATTRIBUTED,
   WHOLE_FIGURES,
 } from './tables.ts';

@@ -1,10 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Alert, type FleetHost, type HostDetail, ISTATE, type Istate, type MeshServer } from './fleet.ts';
 import { alertOf, detailValues, fleetHosts, HOST_COLUMNS, ISTATES, type Presence } from './fleet-rows.ts';
+import { HOST_DETAIL, LEASE, SERVER } from './fleet-tables.ts';
 import type { Fields } from './records.ts';
 import type { FleetOperations } from './sqlite-thread.ts';
 import { transaction } from './sqlite-transaction.ts';
-import { ALERT_INFO, HOST_CONFIG, HOST_DETAIL, LEASE, SERVER } from './tables.ts';
+import { ALERT_INFO, HOST_CONFIG } from './tables.ts';
 
 const NOW_MS = "CAST(round(unixepoch('subsec') * 1000) AS INTEGER)";
 

@@ -1,15 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
-import {
-  type Column,
-  type ColumnKind,
-  HOST_CONFIG,
-  HOST_INFO,
-  HOST_LAST,
-  PROCESS_INFO,
-  SCHEMA_VERSION,
-  TABLES,
-  type Table,
-} from './tables.ts';
+import type { Column, ColumnKind, Table } from './table.ts';
+import { HOST_CONFIG, HOST_INFO, HOST_LAST, PROCESS_INFO, SCHEMA_VERSION, TABLES } from './tables.ts';
 
 const TYPES: Record<ColumnKind, string> = {
   id: 'INTEGER',

@@ -4,15 +4,8 @@ import { intervalRows, nameRow, type Values, type Writing } from './rows.ts';
 import { KNOWN_HOSTS } from './sqlite-read.ts';
 import { transaction } from './sqlite-transaction.ts';
 import type { HostInterval } from './store.ts';
-import {
-  ALERT_INFO,
-  FORGET_SLACK_MS,
-  HOST_INFO,
-  HOST_LAST,
-  INTERVAL_PARTS,
-  PROCESS_INFO,
-  type Table,
-} from './tables.ts';
+import type { Table } from './table.ts';
+import { ALERT_INFO, FORGET_SLACK_MS, HOST_INFO, HOST_LAST, INTERVAL_PARTS, PROCESS_INFO } from './tables.ts';
 
 const PLAIN: Writing = { time: (epochMs) => epochMs, md5: (text) => hash('md5', text) };
 

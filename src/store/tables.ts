@@ -1,37 +1,11 @@
 import { hostMaximaSchema } from '../protocol/interval.ts';
 import { FLOW_NAMES, METRICS } from '../protocol/metric.ts';
 import { hostUsageSchema } from '../protocol/row.ts';
+import { HOST_DETAIL, LEASE, SERVER } from './fleet-tables.ts';
+import { type Column, RSHOST, type Table } from './table.ts';
 
 /** Version of the tables below, the same in every store. Raised with each migration; new columns need none. */
 export const SCHEMA_VERSION = 3;
-
-/**
- * `id` numbers itself; `hash` is an MD5; `name` at most 255, `path` 500, `text` more; `time` is an instant in whole
- * seconds, `epochMs` one in ms since 1970; `whole` is at most `LARGEST_WHOLE`; `figure` a double.
- */
-export type ColumnKind = 'id' | 'hash' | 'name' | 'path' | 'text' | 'time' | 'epochMs' | 'whole' | 'figure';
-
-export const LARGEST_WHOLE = 2 ** 31 - 1;
-export const LONGEST_PATH = 500;
-
-export interface Column {
-  name: string;
-  kind: ColumnKind;
-  /** What it means, for those who read the tables by hand. */
-  comment: string;
-  /** Absent is NULL. All others are NOT NULL. */
-  optional?: true;
-}
-
-export interface Table {
-  name: string;
-  comment: string;
-  columns: readonly Column[];
-  /** Primary key. */
-  key: readonly string[];
-  unique?: string;
-  index?: string;
-}
 
 type HostFigure = Exclude<keyof typeof hostUsageSchema.shape, 'unattributed'>;
 type HostMaximum = keyof typeof hostMaximaSchema.shape;
@@ -50,7 +24,6 @@ export const UNATTRIBUTED = METRICS.flatMap(({ name, column }) => {
   return field === undefined ? [] : [{ field, column: `unattributed_${column}` }];
 });
 
-const host: Column = { name: 'rshost', kind: 'name', comment: 'host' };
 const time: Column = { name: 'a_time', kind: 'time', comment: 'end of the interval' };
 
 const HOST_COMMENTS: { [column: string]: string } = {
@@ -83,51 +56,11 @@ export const HOST_CONFIG: Table = {
   comment: 'hosts to monitor; a host with its own SSH port or user is written user@host:port',
   columns: [
     { name: 'id', kind: 'id', comment: 'row' },
-    host,
+    RSHOST,
     { name: 'istate', kind: 'whole', comment: '1 to bring online, 2 running, 0 to take offline, -1 offline' },
   ],
   key: ['id'],
   unique: 'rshost',
-};
-
-/** What procmesh notes beside it; stays when a host is taken out of the list, so that its old tokens stay void. */
-export const HOST_DETAIL: Table = {
-  name: 'tb_monitor_host_detail',
-  comment: 'what is being done with the hosts of tb_monitor_host_config, and where their agents are',
-  columns: [
-    host,
-    { name: 'phase', kind: 'text', optional: true, comment: 'what is being done with it' },
-    { name: 'failure', kind: 'text', optional: true, comment: 'why the last attempt failed' },
-    { name: 'attempts', kind: 'whole', optional: true, comment: 'attempts in a row that failed' },
-    { name: 'is_deployed', kind: 'whole', optional: true, comment: '1: an agent was deployed there' },
-    { name: 'token_generation', kind: 'whole', optional: true, comment: 'older tokens are void' },
-    { name: 'server', kind: 'name', optional: true, comment: 'that its agent is, or was last, connected to' },
-    { name: 'disconnected', kind: 'epochMs', optional: true, comment: 'since when it is not, ms since 1970' },
-    { name: 'version', kind: 'name', optional: true, comment: 'of its agent' },
-  ],
-  key: ['rshost'],
-};
-
-export const SERVER: Table = {
-  name: 'tb_monitor_server',
-  comment: 'servers of this mesh',
-  columns: [
-    { name: 'name', kind: 'name', comment: 'server' },
-    { name: 'url', kind: 'name', comment: 'where agents reach it' },
-    { name: 'beat', kind: 'epochMs', comment: 'its last sign of life, ms since 1970' },
-  ],
-  key: ['name'],
-};
-
-export const LEASE: Table = {
-  name: 'tb_monitor_lease',
-  comment: 'duties that one server does for all',
-  columns: [
-    { name: 'name', kind: 'name', comment: 'duty' },
-    { name: 'holder', kind: 'name', comment: 'server that does it' },
-    { name: 'expires', kind: 'epochMs', comment: 'when another may take it, ms since 1970' },
-  ],
-  key: ['name'],
 };
 
 export const VERSION: Table = {
@@ -145,7 +78,7 @@ export const ALERT_INFO: Table = {
   name: 'tb_monitor_alert_info',
   comment: 'what was alerted and what recovered',
   columns: [
-    host,
+    RSHOST,
     { ...time, comment: 'when' },
     { name: 'kind', kind: 'name', comment: 'what about' },
     { name: 'istate', kind: 'whole', comment: '1 alerted, 0 recovered' },
@@ -161,7 +94,7 @@ export const ALERT_INFO: Table = {
 export const HOST_LAST: Table = {
   name: 'tb_monitor_host_last',
   comment: 'hosts that have history',
-  columns: [host, { ...time, comment: 'end of the last interval' }],
+  columns: [RSHOST, { ...time, comment: 'end of the last interval' }],
   key: ['rshost'],
 };
 
@@ -170,7 +103,7 @@ export const HOST_INFO: Table = {
   name: 'tb_monitor_host_info',
   comment: 'what each host did, one row per interval',
   columns: [
-    host,
+    RSHOST,
     time,
     { name: 'length_ms', kind: 'whole', comment: 'length of the interval' },
     { name: 'samples', kind: 'whole', comment: 'samples that the averages are made of' },
@@ -197,7 +130,7 @@ export const DISK_INFO: Table = {
   name: 'tb_monitor_disk_info',
   comment: 'file systems, one row per mount point and interval',
   columns: [
-    host,
+    RSHOST,
     time,
     { name: 'mount', kind: 'path', comment: 'mount point' },
     { name: 'device', kind: 'name', comment: 'as in tb_monitor_disk_util_qu_info' },
@@ -211,7 +144,7 @@ export const DISK_UTIL_QU_INFO: Table = {
   name: 'tb_monitor_disk_util_qu_info',
   comment: 'load of disks, one row per device that has counters and interval',
   columns: [
-    host,
+    RSHOST,
     time,
     { name: 'device', kind: 'name', comment: 'block device' },
     ...averages(
@@ -229,7 +162,7 @@ export const NET_INFO: Table = {
   name: 'tb_monitor_net_info',
   comment: 'network, one row per interface that counts for the host and interval',
   columns: [
-    host,
+    RSHOST,
     time,
     { name: 'interface', kind: 'name', comment: 'network interface' },
     { name: 'speed_bits_per_sec', kind: 'figure', optional: true, comment: 'of each direction' },
@@ -243,7 +176,7 @@ export const PORT_NET_INFO: Table = {
   name: 'tb_monitor_port_net_info',
   comment: 'network of instances, one row per port that is served or used, address at the other end, and interval',
   columns: [
-    host,
+    RSHOST,
     time,
     { name: 'instance', kind: 'name', comment: 'as in tb_monitor_process_info' },
     { name: 'local_port', kind: 'whole', comment: 'that it serves, else 0' },
@@ -289,7 +222,7 @@ export const PROCESS_IO_INFO: Table = {
   name: 'tb_monitor_process_io_info',
   comment: 'what processes used, one row per process over a threshold or among the largest, and interval',
   columns: [
-    host,
+    RSHOST,
     time,
     { name: 'pid', kind: 'whole', comment: 'process' },
     { name: 'started', kind: 'epochMs', comment: 'when the process started, ms since 1970' },

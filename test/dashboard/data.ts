@@ -1,7 +1,7 @@
 import type { Fields } from '../../src/store/records.ts';
+import type { Column, Table } from '../../src/store/table.ts';
 import {
   ALERT_INFO,
-  type Column,
   DISK_INFO,
   DISK_UTIL_QU_INFO,
   HOST_INFO,
@@ -10,7 +10,6 @@ import {
   PORT_NET_INFO,
   PROCESS_INFO,
   PROCESS_IO_INFO,
-  type Table,
 } from '../../src/store/tables.ts';
 import { seededRandom } from '../support/random.ts';
 

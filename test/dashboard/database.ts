@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { DAILY_TABLES, DATABASE, REST } from '../../src/store/mysql-schema.ts';
 import type { Fields } from '../../src/store/records.ts';
-import type { Table } from '../../src/store/tables.ts';
+import type { Table } from '../../src/store/table.ts';
 import { MariaDb } from '../support/mariadb.ts';
 import type { Data } from './data.ts';
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Connection } from 'mysql2/promise';
 import { DAILY_TABLES } from '../../src/store/mysql-schema.ts';
+import type { Table } from '../../src/store/table.ts';
 import {
   ALERT_INFO,
   DISK_INFO,
@@ -12,7 +13,6 @@ import {
   PORT_NET_INFO,
   PROCESS_INFO,
   PROCESS_IO_INFO,
-  type Table,
 } from '../../src/store/tables.ts';
 import { partition, rowsOf, TestDatabase } from './database.ts';
 import { allQueries, exportedDashboard } from './exported.ts';

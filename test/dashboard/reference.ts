@@ -1,5 +1,6 @@
 import type { Fields } from '../../src/store/records.ts';
-import { HOST_INFO, PROCESS_INFO, PROCESS_IO_INFO, type Table } from '../../src/store/tables.ts';
+import type { Table } from '../../src/store/table.ts';
+import { HOST_INFO, PROCESS_INFO, PROCESS_IO_INFO } from '../../src/store/tables.ts';
 import type { Data } from './data.ts';
 import type { Question } from './question.ts';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { intervalRows, nameRow, type Values } from '../../src/store/rows.ts';
-import { HOST_INFO, INTERVAL_PARTS, PROCESS_INFO, type Table } from '../../src/store/tables.ts';
+import type { Table } from '../../src/store/table.ts';
+import { HOST_INFO, INTERVAL_PARTS, PROCESS_INFO } from '../../src/store/tables.ts';
 import { aProcess, interval } from './sample.ts';
 
 const rates = { inBytesPerSec: 1, inBytesPerSecMax: 2, outBytesPerSec: 3, outBytesPerSecMax: 4 };
