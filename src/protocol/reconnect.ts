@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events';
 import WebSocket from 'ws';
+import { CLOSE } from './codec.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { SUBPROTOCOL } from './message.ts';
 
 /** Where a connection stands; `reason` says in plain words why it was lost or could not be made. */
@@ -11,14 +13,20 @@ export type ConnectionStatus =
   | { state: 'closed' };
 
 export interface ReconnectOptions {
-  /** Tried in turn: after a lost connection the next one is dialled. */
+  /**
+   * Tried in turn: after a lost connection the next one is dialled. A connection that was made stays where it is, also
+   * when an earlier one could be reached again: a whole fleet that goes back at once does more harm than an uneven spread.
+   */
   urls: readonly string[];
   /** Sent as `Authorization: Bearer …`; asked for at every dial, so that a rotated token is picked up. */
   token: () => string;
   maxPayloadBytes: number;
-  /** A ping goes out this often; three unanswered ones end the connection. */
+  /** A ping goes out this often; when nothing has come for three of them the connection is ended. */
   heartbeatMs: number;
-  /** First and longest wait between dials; the real wait is uniformly random below it (full jitter). */
+  /**
+   * First and longest wait between dials, doubled after each round of the URLs; the real wait is uniformly random below
+   * it (full jitter).
+   */
   firstDelayMs?: number;
   maxDelayMs?: number;
   random?: () => number;
@@ -30,9 +38,14 @@ interface ReconnectEvents {
 }
 
 const DIAL_TIMEOUT_MS = 10_000;
+/** With other servers to try, one that does not answer is not waited for in the first round, twice as long in the next … */
+const FIRST_DIAL_TIMEOUT_MS = 2_500;
 /** A connection that lasted this long starts the backoff anew when it is lost. */
 const STABLE_MS = 60_000;
-const MISSED_HEARTBEATS = 3;
+/** Beyond it no delay grows: it only keeps the power finite. */
+const MAX_ROUND = 30;
+/** RFC 6455, 7.4.1: going away. */
+const GOING_AWAY = 1001;
 
 /**
  * A WebSocket that is dialled again whenever it is lost, until `close`. A refusal that waiting cannot mend (401, 403)
@@ -41,19 +54,26 @@ const MISSED_HEARTBEATS = 3;
 export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
   readonly #options: Required<ReconnectOptions>;
   #socket: WebSocket | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
+  #heartbeat: Heartbeat | undefined;
   #redial: NodeJS.Timeout | undefined;
   #failures = 0;
   #dials = 0;
-  #missed = 0;
   #openedAt = 0;
   #reason = 'the connection was closed';
   #refused = false;
+  /** In a row. */
+  #refusals = 0;
+  #replaced = false;
   #closed = false;
 
   constructor(options: ReconnectOptions) {
     super();
-    this.#options = { firstDelayMs: 250, maxDelayMs: 15_000, random: Math.random, ...options };
+    this.#options = { firstDelayMs: 250, maxDelayMs: 10_000, random: Math.random, ...options };
+  }
+
+  /** The one that is connected to, or was dialled last. */
+  get url(): string {
+    return this.#options.urls[this.#dials % this.#options.urls.length] as string;
   }
 
   /** Dials; afterwards everything is told by events. */
@@ -64,9 +84,9 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
     this.#refused = false;
     let socket: WebSocket;
     try {
-      socket = new WebSocket(this.#options.urls[this.#dials % this.#options.urls.length] as string, SUBPROTOCOL, {
+      socket = new WebSocket(this.url, SUBPROTOCOL, {
         headers: { authorization: `Bearer ${this.#options.token()}` },
-        handshakeTimeout: DIAL_TIMEOUT_MS,
+        handshakeTimeout: this.#dialTimeoutMs(),
         maxPayload: this.#options.maxPayloadBytes,
         perMessageDeflate: false,
       });
@@ -77,9 +97,6 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
     }
     this.#socket = socket;
     socket.on('open', () => this.#socketOnOpen());
-    socket.on('pong', () => {
-      this.#missed = 0;
-    });
     socket.on('message', (data, isBinary) => this.emit('frame', data, isBinary));
     socket.on('unexpected-response', (request, response) => {
       this.#refused = response.statusCode === 401 || response.statusCode === 403;
@@ -93,6 +110,9 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
     });
     socket.on('close', (code, reason) => {
       if (reason.length > 0) this.#reason = `${reason.toString()} (${code})`;
+      this.#replaced = code === CLOSE.replaced;
+      // A server that says it ends is no sign of trouble: its agents look for another, or for it to come back.
+      if (code === GOING_AWAY) this.#failures = 0;
       this.#socketOnClose(socket);
     });
   }
@@ -110,7 +130,7 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#redial);
-    clearInterval(this.#heartbeat);
+    this.#heartbeat?.stop();
     this.#socket?.close(1000);
     const socket = this.#socket;
     if (socket !== undefined && socket.readyState !== WebSocket.CLOSED)
@@ -126,49 +146,63 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
 
   #socketOnOpen(): void {
     this.#openedAt = performance.now();
-    this.#missed = 0;
     this.#reason = 'the connection was closed';
-    this.#heartbeat = setInterval(() => this.#beat(), this.#options.heartbeatMs);
-    this.emit('status', { state: 'open' });
-  }
-
-  #beat(): void {
-    if (this.#missed >= MISSED_HEARTBEATS) {
+    this.#refusals = 0;
+    const onSilence = (): void => {
       this.#reason = 'the server has gone silent';
       this.#socket?.terminate();
-      return;
-    }
-    this.#missed += 1;
-    this.#socket?.ping();
+    };
+    this.#heartbeat = new Heartbeat(this.#socket as WebSocket, { everyMs: this.#options.heartbeatMs, onSilence });
+    this.emit('status', { state: 'open' });
   }
 
   #socketOnClose(socket: WebSocket): void {
     if (this.#socket !== socket) return;
     this.#socket = undefined;
-    clearInterval(this.#heartbeat);
+    this.#heartbeat?.stop();
     if (this.#openedAt > 0 && performance.now() - this.#openedAt > STABLE_MS) this.#failures = 0;
     this.#openedAt = 0;
     if (!this.#closed) this.#scheduleRedial();
   }
 
   #scheduleRedial(): void {
-    this.#dials += 1;
-    const { firstDelayMs, maxDelayMs, random } = this.#options;
-    const ceiling = this.#refused ? maxDelayMs : Math.min(maxDelayMs, firstDelayMs * 2 ** this.#failures);
-    const retryInMs = Math.ceil(random() * ceiling);
-    this.#failures = Math.min(this.#failures + 1, 30);
+    const retryInMs = this.#nextDelayMs();
     this.emit(
       'status',
       this.#refused ? { state: 'refused', reason: this.#reason } : { state: 'lost', reason: this.#reason, retryInMs },
     );
+    // At another server the two would not meet, and nobody would learn that there are two.
+    if (!this.#replaced) this.#dials += 1;
+    this.#failures += 1;
+    this.#replaced = false;
     if (this.#closed) return;
     this.#redial = setTimeout(() => this.open(), retryInMs);
+  }
+
+  #nextDelayMs(): number {
+    const { urls, firstDelayMs, maxDelayMs, random } = this.#options;
+    this.#refusals = this.#refused ? this.#refusals + 1 : 0;
+    // Whoever replaced this end would be replaced by it in turn, and so on; whoever all refuse need not hurry.
+    if (this.#replaced || this.#refusals >= urls.length) return Math.ceil(((1 + random()) / 2) * maxDelayMs);
+    return Math.ceil(random() * Math.min(maxDelayMs, firstDelayMs * 2 ** this.#round));
+  }
+
+  #dialTimeoutMs(): number {
+    if (this.#options.urls.length === 1) return DIAL_TIMEOUT_MS;
+    return Math.min(DIAL_TIMEOUT_MS, FIRST_DIAL_TIMEOUT_MS * 2 ** this.#round);
+  }
+
+  /** How often all URLs have been tried since a connection lasted. */
+  get #round(): number {
+    return Math.min(Math.floor(this.#failures / this.#options.urls.length), MAX_ROUND);
   }
 }
 
 function plainReason(error: Error): string {
   const code = 'code' in error ? error.code : undefined;
   if (code === 'ECONNREFUSED') return 'nothing listens there';
+  if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH') return 'no way leads there';
+  if (code === 'ETIMEDOUT' || error.message === 'Opening handshake has timed out') return 'it does not answer';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host name is not known';
   return error.message === '' ? String(code ?? error.name) : error.message;
 }

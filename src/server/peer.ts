@@ -1,8 +1,8 @@
 import WebSocket from 'ws';
 import { CLOSE, FrameError, type Unknown } from '../protocol/codec.ts';
+import { Heartbeat } from '../protocol/heartbeat.ts';
 import type { ServerMetrics } from './metrics.ts';
 
-const MISSED_HEARTBEATS = 3;
 /** A peer that has this much unread gets no more live frames, and after `SLOW_MS` of it is disconnected. */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 const SLOW_MS = 15_000;
@@ -10,6 +10,7 @@ const SLOW_MS = 15_000;
 export interface PeerOptions<Message extends { type: string }> {
   /** @throws FrameError on a frame that ends the connection. */
   decode: (data: WebSocket.RawData, isBinary: boolean) => Message | Unknown;
+  /** Pings go out this often: the peer may ping more seldom than this server wants to hear of it. */
   heartbeatMs: number;
   metrics: ServerMetrics;
   onMessage: (message: Message) => void;
@@ -21,16 +22,13 @@ export interface PeerOptions<Message extends { type: string }> {
 export class Peer<Message extends { type: string }> {
   readonly #socket: WebSocket;
   readonly #options: PeerOptions<Message>;
-  readonly #silence: NodeJS.Timeout;
-  #lastHeardMs = performance.now();
+  readonly #heartbeat: Heartbeat;
   #slowSinceMs: number | undefined;
 
   constructor(socket: WebSocket, options: PeerOptions<Message>) {
     this.#socket = socket;
     this.#options = options;
-    this.#silence = setInterval(() => this.#checkSilence(), options.heartbeatMs);
-    socket.on('ping', () => this.#heard());
-    socket.on('pong', () => this.#heard());
+    this.#heartbeat = new Heartbeat(socket, { everyMs: options.heartbeatMs, onSilence: () => this.#hangUp() });
     socket.on('message', (data, isBinary) => this.#socketOnMessage(data, isBinary));
     // `ws` closes the connection after an error, with the code that fits (1002, 1007, 1009).
     socket.on('error', () => options.metrics.badFrames.inc());
@@ -60,14 +58,9 @@ export class Peer<Message extends { type: string }> {
     setTimeout(() => this.#socket.terminate(), 1_000).unref();
   }
 
-  #heard(): void {
-    this.#lastHeardMs = performance.now();
-  }
-
   #socketOnMessage(data: WebSocket.RawData, isBinary: boolean): void {
     // What follows a bad frame still comes until the closing handshake is done.
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    this.#heard();
     try {
       const message = this.#options.decode(data, isBinary);
       if (message.type === undefined) this.#options.metrics.unknownMessages.inc();
@@ -79,18 +72,13 @@ export class Peer<Message extends { type: string }> {
     }
   }
 
-  /** Asks for a sign of life itself: the peer may ping more seldom than this server wants to hear of it. */
-  #checkSilence(): void {
-    if (performance.now() - this.#lastHeardMs <= MISSED_HEARTBEATS * this.#options.heartbeatMs) {
-      if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
-      return;
-    }
+  #hangUp(): void {
     this.#socket.close(CLOSE.silent, 'silent');
     this.#socket.terminate();
   }
 
   #socketOnClose(code: number, reason: string): void {
-    clearInterval(this.#silence);
+    this.#heartbeat.stop();
     this.#options.onClose(reason === '' ? `closed (${code})` : `${reason} (${code})`);
   }
 }

@@ -177,6 +177,17 @@ describe('peer', { timeout: 30_000 }, () => {
     await Promise.all([quiet.wire.settled(), viewer.settled()]);
   });
 
+  it('does not take for silent who spoke while this process itself was stopped', async (t) => {
+    const server = await openServer(t, { settings: { heartbeatMs: 60 } });
+    const agent = await server.agent('web-1');
+    const viewer = await server.connect('viewer');
+    await Promise.all([agent.wire.settled(), viewer.settled()]);
+    // Five times as long as silence may last; both ends are in it.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+    await Promise.all([agent.wire.settled(), viewer.settled()]);
+    assert.equal(await server.metric('procmesh_agents'), 1);
+  });
+
   it('takes whatever comes for a sign of life', async (t) => {
     const server = await openServer(t, { settings: { heartbeatMs: 30 } });
     const wire = await server.connect('agent', { autoPong: false });
