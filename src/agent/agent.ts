@@ -5,7 +5,7 @@ import { ListenDump } from '../kernel/listen-dump.ts';
 import { parsePageSize } from '../procfs/auxv.ts';
 import { KernelText, readWhole } from '../procfs/kernel-file.ts';
 import { FilterError } from '../protocol/filter.ts';
-import type { Settings, Watch } from '../protocol/message.ts';
+import type { Settings, Unreachable, Watch } from '../protocol/message.ts';
 import type { ConnectionStatus } from '../protocol/reconnect.ts';
 import type { Footprint, Network } from '../protocol/row.ts';
 import { keptDescriptors } from './abilities.ts';
@@ -47,7 +47,10 @@ export interface AgentOptions {
 }
 
 interface AgentEvents {
-  status: [ConnectionStatus];
+  status: [ConnectionStatus, server: string];
+  /** No server is left, and one is again; see `Link`. */
+  alone: [sinceMs: number, servers: readonly Unreachable[]];
+  reachedAgain: [];
   /** Something went wrong that the agent lives with. */
   trouble: [Error];
 }
@@ -114,10 +117,12 @@ export class Agent extends EventEmitter<AgentEvents> {
       outbox: this.#outbox,
       hello: { host: options.host, version: options.version },
     });
-    this.#link.on('status', (status) => {
+    this.#link.on('status', (status, server) => {
       if (status.state !== 'open') this.#watches.clear();
-      this.emit('status', status);
+      this.emit('status', status, server);
     });
+    this.#link.on('alone', (sinceMs, servers) => this.emit('alone', sinceMs, servers));
+    this.#link.on('reachedAgain', () => this.emit('reachedAgain'));
     this.#link.on('settings', (settings) => this.#onSettings(settings));
     this.#link.on('watch', (watch) => this.#onWatch(watch));
     this.#link.on('unwatch', (id) => this.#watches.unwatch(id));

@@ -8,14 +8,18 @@ import {
   type ServerToAgent,
   type Settings,
   serverToAgentSchema,
+  type Unreachable,
   type Watch,
 } from '../protocol/message.ts';
 import { type ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect.ts';
 import { Delivery } from './history/delivery.ts';
 import type { Outbox } from './history/outbox.ts';
+import { Reach } from './reach.ts';
 
 /** Live frames are skipped while this much is unsent: the next sample makes them stale anyway. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
+/** The agents of a server that has gone arrive at the next one within this time, not at the same moment. */
+const FIRST_DELAY_MS = 1_000;
 
 export interface LinkOptions {
   /** Base URLs, tried in turn. */
@@ -27,10 +31,18 @@ export interface LinkOptions {
 }
 
 interface LinkEvents {
-  status: [ConnectionStatus];
+  /** `server` is the one it is about, as it was given. */
+  status: [ConnectionStatus, server: string];
   settings: [Settings];
   watch: [Watch];
   unwatch: [number];
+  /**
+   * No server is left: each has failed three times in a row, for 30 s at least. `sinceMs` is when the first did, epoch ms;
+   * `servers` says why each of them did last. Emitted once, until `reachedAgain`.
+   */
+  alone: [sinceMs: number, servers: readonly Unreachable[]];
+  /** A server has welcomed the agent that was alone. */
+  reachedAgain: [];
 }
 
 /** The agent's connection to a server: says hello, sends live frames when they are fresh, and intervals until they are acknowledged. */
@@ -38,17 +50,20 @@ export class Link extends EventEmitter<LinkEvents> {
   readonly #options: LinkOptions;
   readonly #socket: ReconnectingSocket;
   readonly #delivery: Delivery;
+  readonly #reach: Reach;
   #welcomed = false;
 
   constructor(options: LinkOptions) {
     super();
     this.#options = options;
     this.#socket = new ReconnectingSocket({
-      urls: options.servers.map((server) => new URL(AGENT_PATH, server).href),
+      urls: options.servers.map(agentUrl),
       token: options.token,
       maxPayloadBytes: MAX_VIEWER_FRAME_BYTES,
       heartbeatMs: options.heartbeatMs,
+      firstDelayMs: FIRST_DELAY_MS,
     });
+    this.#reach = new Reach(options.servers.length);
     this.#delivery = new Delivery(options.outbox, (interval) =>
       this.#socket.send(JSON.stringify({ type: 'interval', interval } satisfies AgentToServer)),
     );
@@ -74,16 +89,32 @@ export class Link extends EventEmitter<LinkEvents> {
     return this.#delivery.run();
   }
 
+  /** The one that is connected to, or was dialled last. */
+  get #server(): string {
+    return this.#options.servers.find((server) => agentUrl(server) === this.#socket.url) ?? this.#socket.url;
+  }
+
   #onStatus(status: ConnectionStatus): void {
     this.#welcomed = false;
     this.#delivery.close();
-    if (status.state === 'open') {
-      const { waiting, dropped } = this.#options.outbox;
-      this.#socket.send(
-        JSON.stringify({ type: 'hello', ...this.#options.hello, outbox: { waiting, dropped } } satisfies Hello),
-      );
-    }
-    this.emit('status', status);
+    if (status.state === 'open') this.#sayHello();
+    this.emit('status', status, this.#server);
+    if (status.state !== 'lost' && status.state !== 'refused') return;
+    const sinceMs = this.#reach.failed(this.#server, status.reason);
+    if (sinceMs !== undefined) this.emit('alone', sinceMs, this.#reach.unreachable);
+  }
+
+  #sayHello(): void {
+    const { hello, outbox } = this.#options;
+    const { waiting, dropped } = outbox;
+    const { unreachable } = this.#reach;
+    const message: Hello = {
+      type: 'hello',
+      ...hello,
+      outbox: { waiting, dropped },
+      ...(unreachable.length > 0 && { unreachable }),
+    };
+    this.#socket.send(JSON.stringify(message));
   }
 
   #onFrame(data: WebSocket.RawData, isBinary: boolean): void {
@@ -98,6 +129,7 @@ export class Link extends EventEmitter<LinkEvents> {
     switch (message.type) {
       case 'welcome':
         this.#welcomed = true;
+        if (this.#reach.reached()) this.emit('reachedAgain');
         this.emit('settings', message.settings);
         this.#delivery.open();
         break;
@@ -118,4 +150,8 @@ export class Link extends EventEmitter<LinkEvents> {
         break;
     }
   }
+}
+
+function agentUrl(server: string): string {
+  return new URL(AGENT_PATH, server).href;
 }

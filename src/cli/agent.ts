@@ -73,11 +73,15 @@ export async function run(args: readonly string[]): Promise<void> {
       { exitCode: 2, cause },
     );
   }
-  agent.on('status', (status) => {
-    if (status.state === 'open') logger.info('connected');
-    else if (status.state === 'refused') logger.error(status, 'refused');
-    else if (status.state === 'lost') logger.warn(status, 'not connected');
+  agent.on('status', (status, server) => {
+    if (status.state === 'open') logger.info({ server }, 'connected');
+    else if (status.state === 'refused') logger.error({ ...status, server }, 'refused');
+    else if (status.state === 'lost') logger.warn({ ...status, server }, 'not connected');
   });
+  agent.on('alone', (sinceMs, servers) =>
+    logger.error({ since: new Date(sinceMs).toISOString(), servers }, 'no server can be reached'),
+  );
+  agent.on('reachedAgain', () => logger.info('a server is reached again'));
   agent.on('trouble', (error) => logger.warn({ err: error }, error.message));
   agent.start();
   tellReady(0);

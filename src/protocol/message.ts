@@ -54,12 +54,23 @@ export const settingsSchema = z.object({
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
+/** Servers that one hello may name. */
+export const MAX_UNREACHABLE = 10;
+/** A server, by its base URL as the agent was given it, and why it was not reached. */
+export const unreachableSchema = z.object({
+  server: z.string().check(z.minLength(1), z.maxLength(300)),
+  reason: z.string().check(z.maxLength(200)),
+});
+export type Unreachable = z.infer<typeof unreachableSchema>;
+
 export const helloSchema = z.object({
   type: z.literal('hello'),
   host: name,
   version: name,
   /** Intervals that wait on the host's disk, and how many it had to drop since the agent started. */
   outbox: z.object({ waiting: z.int().check(z.minimum(0)), dropped: z.int().check(z.minimum(0)) }),
+  /** Servers that it has lost, or tried in vain, since one last welcomed it. */
+  unreachable: z.optional(z.array(unreachableSchema).check(z.maxLength(MAX_UNREACHABLE))),
 });
 
 /** Sent with every sample, watched or not. */

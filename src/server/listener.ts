@@ -16,7 +16,8 @@ export interface ListenerOptions {
   tokens: Tokens;
   metrics: ServerMetrics;
   health: () => object;
-  onSocket: (role: Role, socket: WebSocket) => void;
+  /** Somebody has come in; `address` is where from. */
+  onSocket: (role: Role, socket: WebSocket, address: string) => void;
   /** A connection was turned away; where it came from and why. */
   onRefused: (address: string, reason: string) => void;
 }
@@ -82,8 +83,12 @@ export class Listener {
       this.#refuse(request, socket, 401, `no valid ${role} token`);
     else if (!protocols.includes(SUBPROTOCOL))
       this.#refuse(request, socket, 400, `the subprotocol ${SUBPROTOCOL} is not offered`);
-    else
-      this.#sockets[role].handleUpgrade(request, socket, head, (webSocket) => this.#options.onSocket(role, webSocket));
+    else {
+      const address = request.socket.remoteAddress ?? '?';
+      this.#sockets[role].handleUpgrade(request, socket, head, (webSocket) =>
+        this.#options.onSocket(role, webSocket, address),
+      );
+    }
   }
 
   #refuse(request: IncomingMessage, socket: Duplex, status: number, reason: string): void {

@@ -7,20 +7,16 @@ import type { Registry } from './registry.ts';
 /** Changes are gathered this long, and the longer the more hosts there are, so that a fleet is not sent whole for each beat. */
 const GATHER_MS = 15;
 const GATHER_PER_HOST_MS = 0.5;
-/** Without a change the hosts are looked at this often: a status becomes `late` by nothing happening. */
-const REVIEW_MS = 1_000;
 
 /** The hosts and their state, whenever anything about them changes. */
 export class LiveHosts implements LiveQuery {
   readonly #query: Query;
   readonly #registry: Registry;
   readonly #deliver: Deliver;
-  readonly #review: NodeJS.Timeout;
   readonly #onChange = (host: string): void => {
     if (this.#query.host === undefined || this.#query.host === host) this.#schedule();
   };
   #timer: NodeJS.Timeout | undefined;
-  #statuses = '';
   latest: LiveAnswer | undefined;
 
   constructor(query: Query, registry: Registry, deliver: Deliver) {
@@ -28,15 +24,11 @@ export class LiveHosts implements LiveQuery {
     this.#registry = registry;
     this.#deliver = deliver;
     registry.on('change', this.#onChange);
-    this.#review = setInterval(() => {
-      if (statuses(this.#rows()) !== this.#statuses) this.#schedule();
-    }, REVIEW_MS);
     this.#answer();
   }
 
   close(): void {
     clearTimeout(this.#timer);
-    clearInterval(this.#review);
     this.#registry.off('change', this.#onChange);
   }
 
@@ -52,7 +44,6 @@ export class LiveHosts implements LiveQuery {
 
   #answer(): void {
     const rows = this.#rows();
-    this.#statuses = statuses(rows);
     this.latest = { type: 'hosts', at: new Date().toISOString(), rows: largestHosts(this.#query, rows) };
     this.#deliver(this.latest);
   }
@@ -61,10 +52,6 @@ export class LiveHosts implements LiveQuery {
     const names = this.#query.host === undefined ? this.#registry.hostNames() : [this.#query.host];
     return names.map((host) => this.#registry.row(host)).filter((row) => row !== undefined);
   }
-}
-
-function statuses(rows: readonly HostRow[]): string {
-  return rows.map(({ host, status }) => `${host}=${status}`).join();
 }
 
 /** The first `limit` hosts by the query's sort; memory goes by what is used. */

@@ -14,8 +14,8 @@ export interface PeerOptions<Message extends { type: string }> {
   heartbeatMs: number;
   metrics: ServerMetrics;
   onMessage: (message: Message) => void;
-  /** The connection is gone; called once. */
-  onClose: (reason: string) => void;
+  /** The connection is gone; called once. `code` is RFC 6455's or one of `CLOSE`; 1006 when no good-bye was said. */
+  onClose: (reason: string, code: number) => void;
 }
 
 /** The server's end of one connection, agent's or viewer's: validates what comes, bounds what goes, notices silence. */
@@ -79,6 +79,6 @@ export class Peer<Message extends { type: string }> {
 
   #socketOnClose(code: number, reason: string): void {
     this.#heartbeat.stop();
-    this.#options.onClose(reason === '' ? `closed (${code})` : `${reason} (${code})`);
+    this.#options.onClose(reason === '' ? `closed (${code})` : `${reason} (${code})`, code);
   }
 }

@@ -1,10 +1,12 @@
 import { EventEmitter } from 'node:events';
-import type { AgentRows, Beat, Hello, ServerToAgent } from '../protocol/message.ts';
+import type { AgentRows, Beat, Hello, ServerToAgent, Unreachable } from '../protocol/message.ts';
 import type { HostRow } from '../protocol/row.ts';
 
 /** A connected agent, as the rest of the server sees it. */
 export interface AgentConnection {
   readonly hello: Hello;
+  /** Where the agent speaks from. */
+  readonly address: string;
   send(message: ServerToAgent): void;
   /** Ends the connection because another one speaks for the host now. */
   replace(): void;
@@ -19,6 +21,10 @@ interface HostState {
   lastSeenMs: number | undefined;
   /** Monotonic time of the last beat. */
   lastBeatAt: number;
+  /** As it was told last. */
+  isLate: boolean;
+  /** That another agent speaks for it too, and until when that is said, monotonic. */
+  contest: { message: string; until: number } | undefined;
   /** Why it is gone. */
   message: string | undefined;
 }
@@ -29,15 +35,23 @@ interface RegistryEvents {
   connected: [host: string, connection: AgentConnection];
   disconnected: [host: string];
   rows: [host: string, rows: AgentRows];
+  /** On its way here the agent of a host could not reach another server, named by its URL. */
+  unreachable: [host: string, Unreachable];
 }
 
 /** A connected host is `late` when it has not beaten for this many of its sample periods. */
 const LATE_PERIODS = 3;
+/** Nobody says that time has passed: the hosts are looked at this often. */
+const REVIEW_MS = 500;
+/** An agent that was replaced comes back within 10 s: that there are two is said until neither did for so long. */
+const CONTEST_MS = 60_000;
 
 /** The live state of every host this server knows. */
 export class Registry extends EventEmitter<RegistryEvents> {
   readonly #hosts = new Map<string, HostState>();
   readonly #serverName: string;
+  readonly #review = setInterval(() => this.#reviewAll(), REVIEW_MS).unref();
+  #reviewedAt = performance.now();
   #sampleMs: number;
 
   constructor(options: { serverName: string; sampleMs: number }) {
@@ -45,6 +59,10 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#serverName = options.serverName;
     this.#sampleMs = options.sampleMs;
     this.setMaxListeners(0);
+  }
+
+  close(): void {
+    clearInterval(this.#review);
   }
 
   setSamplePeriod(sampleMs: number): void {
@@ -68,8 +86,22 @@ export class Registry extends EventEmitter<RegistryEvents> {
     state.beat = undefined;
     state.lastSeenMs = Date.now();
     state.lastBeatAt = performance.now();
+    state.isLate = false;
     former?.replace();
     this.emit('connected', host, connection);
+    this.emit('change', host);
+    for (const server of connection.hello.unreachable ?? []) this.emit('unreachable', host, server);
+  }
+
+  /** An agent was replaced that was there and well: two speak for one host, and take turns. */
+  contest(replaced: AgentConnection): void {
+    const { host } = replaced.hello;
+    const state = this.#hosts.get(host);
+    if (state?.connection === undefined) return;
+    const [from, and] = [replaced.address, state.connection.address].sort();
+    const where = from === and ? `, both from ${from}` : `: from ${from} and ${and}`;
+    const message = `two agents speak for this host${where}`;
+    state.contest = { message, until: performance.now() + CONTEST_MS };
     this.emit('change', host);
   }
 
@@ -89,6 +121,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     state.beat = beat;
     state.lastSeenMs = Date.now();
     state.lastBeatAt = performance.now();
+    state.isLate = false;
     this.emit('change', state.host);
   }
 
@@ -117,9 +150,8 @@ export class Registry extends EventEmitter<RegistryEvents> {
     const state = this.#hosts.get(host);
     if (state === undefined) return undefined;
     const { beat, connection } = state;
-    const late =
-      performance.now() - state.lastBeatAt > LATE_PERIODS * Math.max(this.#sampleMs, beat?.agent.sampleMs ?? 0);
-    const row: HostRow = { host, status: connection === undefined ? 'offline' : late ? 'late' : 'online' };
+    const status = connection === undefined ? 'offline' : this.#isLate(state) ? 'late' : 'online';
+    const row: HostRow = { host, status };
     if (state.version !== undefined) row.version = state.version;
     if (connection !== undefined) row.server = this.#serverName;
     if (state.lastSeenMs !== undefined) row.lastSeenAt = new Date(state.lastSeenMs).toISOString();
@@ -129,9 +161,30 @@ export class Registry extends EventEmitter<RegistryEvents> {
       if (beat.netSource !== undefined) row.netSource = beat.netSource;
       if (beat.network !== undefined) row.network = beat.network;
     }
-    const message = connection === undefined ? state.message : beat?.message;
+    const message = connection === undefined ? state.message : (state.contest?.message ?? beat?.message);
     if (message !== undefined) row.message = message;
     return row;
+  }
+
+  #isLate({ lastBeatAt, beat }: HostState): boolean {
+    return performance.now() - lastBeatAt > LATE_PERIODS * Math.max(this.#sampleMs, beat?.agent.sampleMs ?? 0);
+  }
+
+  /** Tells of what has changed by the mere passing of time. */
+  #reviewAll(): void {
+    const now = performance.now();
+    const sinceMs = now - this.#reviewedAt;
+    this.#reviewedAt = now;
+    // This process itself was stopped: what agents have said meanwhile is still to be read.
+    if (sinceMs > 2 * REVIEW_MS) return;
+    for (const state of this.#hosts.values()) {
+      const isLate = state.connection !== undefined && this.#isLate(state);
+      const isOver = state.contest !== undefined && now > state.contest.until;
+      if (isOver) state.contest = undefined;
+      if (isLate === state.isLate && !isOver) continue;
+      state.isLate = isLate;
+      this.emit('change', state.host);
+    }
   }
 
   #of(host: string): HostState {
@@ -144,6 +197,8 @@ export class Registry extends EventEmitter<RegistryEvents> {
         beat: undefined,
         lastSeenMs: undefined,
         lastBeatAt: 0,
+        isLate: false,
+        contest: undefined,
         message: undefined,
       };
       this.#hosts.set(host, state);

@@ -75,9 +75,10 @@ export class Server extends EventEmitter<ServerEvents> {
       metrics,
       health: () => ({ status: 'ok', name, version, hosts: registry.hostNames().length }),
       onRefused: (address, reason) => this.emit('refused', address, reason),
-      onSocket: (role, socket) => {
+      onSocket: (role, socket, address) => {
+        const current = (): Settings => this.#settings;
         if (role === 'agent')
-          new AgentSession(socket, { registry, ingest, metrics, serverName: name, settings: () => this.#settings });
+          new AgentSession(socket, { registry, ingest, metrics, serverName: name, address, settings: current });
         else new Viewer(socket, { live, history, metrics, heartbeatMs: settings.heartbeatMs });
       },
     });
@@ -113,6 +114,7 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#stopping.abort();
     this.#retention.stop();
     this.#ingest.close();
+    this.#registry.close();
     await this.#listener.close();
     await this.#options.store.close();
   }

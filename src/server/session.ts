@@ -24,6 +24,8 @@ export interface SessionDependencies {
   ingest: Ingest;
   metrics: ServerMetrics;
   serverName: string;
+  /** Where the agent speaks from. */
+  address: string;
   settings: () => Settings;
 }
 
@@ -42,7 +44,7 @@ export class AgentSession implements AgentConnection {
       heartbeatMs: settings().heartbeatMs,
       metrics,
       onMessage: (message) => this.#onMessage(message),
-      onClose: (reason) => this.#onClose(reason),
+      onClose: (reason, code) => this.#onClose(reason, code),
     });
     this.#helloTimer = setTimeout(() => this.#peer.close(CLOSE.unexpected, 'no hello'), HELLO_TIMEOUT_MS);
   }
@@ -51,6 +53,10 @@ export class AgentSession implements AgentConnection {
   get hello(): Hello {
     if (this.#hello === undefined) throw new Error('the agent has not said hello');
     return this.#hello;
+  }
+
+  get address(): string {
+    return this.#dependencies.address;
   }
 
   send(message: ServerToAgent): void {
@@ -99,10 +105,13 @@ export class AgentSession implements AgentConnection {
     return total.host === host && rows.every((row) => (row.host ?? host) === host);
   }
 
-  #onClose(reason: string): void {
+  #onClose(reason: string, code: number): void {
     clearTimeout(this.#helloTimer);
     if (this.#hello === undefined) return;
-    this.#dependencies.metrics.agents.dec();
-    this.#dependencies.registry.disconnect(this, reason);
+    const { metrics, registry } = this.#dependencies;
+    metrics.agents.dec();
+    // The agent's own earlier connection does not answer; who says good-bye is another agent.
+    if (code === CLOSE.replaced) registry.contest(this);
+    registry.disconnect(this, reason);
   }
 }

@@ -200,3 +200,79 @@ test('tells how it stands, and hangs up for good', GUARD, async (t) => {
   assert.equal((await second.closed).code, 1_000);
   assert.deepEqual(states, ['open', 'lost', 'connecting', 'open', 'closed']);
 });
+
+test('goes to the next server and tells it which ones it could not reach, once', GUARD, async (t) => {
+  t.mock.method(Math, 'random', () => 0);
+  const [first, second] = [await FakeServer.start(t), await FakeServer.start(t)];
+  const nowhere = 'ws://127.0.0.1:1';
+  const link = new Link({
+    servers: [nowhere, first.url, second.url],
+    token: () => 'agent-token',
+    hello: { host: 'db1', version: '1.2.3' },
+    outbox: new Outbox(join(scratchFolder(t), 'outbox')),
+    heartbeatMs: 60_000,
+  });
+  t.after(() => link.close());
+  const heard: unknown[] = [];
+  link.on('status', ({ state }, server) => heard.push([state, server]));
+  link.connect();
+  const atFirst = await first.connection();
+  const refused = { server: nowhere, reason: 'nothing listens there' };
+  assert.deepEqual((await atFirst.next('hello')).unreachable, [refused]);
+  // Not welcomed there, it has reached nobody yet.
+  atFirst.socket.close(1001, 'the server ends');
+  const atSecond = await second.connection();
+  const ended = { server: first.url, reason: 'the server ends (1001)' };
+  assert.deepEqual((await atSecond.next('hello')).unreachable, [refused, ended]);
+  atSecond.welcome();
+  await atSecond.settled();
+  atSecond.socket.terminate();
+  const again = await first.connection();
+  const closed = { server: second.url, reason: 'the connection was closed' };
+  assert.deepEqual((await again.next('hello')).unreachable, [closed, refused]);
+  assert.deepEqual(heard.slice(0, 4), [
+    ['connecting', nowhere],
+    ['lost', nowhere],
+    ['connecting', first.url],
+    ['open', first.url],
+  ]);
+});
+
+test('tells that it is alone when no server is left, and when one is reached again', GUARD, async (t) => {
+  t.mock.method(Math, 'random', () => 0);
+  let nowMs = 0;
+  t.mock.method(performance, 'now', () => nowMs);
+  const server = await FakeServer.start(t);
+  const nowhere = 'ws://127.0.0.1:1';
+  const link = new Link({
+    servers: [nowhere, server.url],
+    token: () => 'agent-token',
+    hello: { host: 'db1', version: '1.2.3' },
+    outbox: new Outbox(join(scratchFolder(t), 'outbox')),
+    heartbeatMs: 60_000,
+  });
+  t.after(() => link.close());
+  const heard: unknown[] = [];
+  link.on('alone', (sinceMs, servers) => heard.push([sinceMs <= Date.now(), servers]));
+  link.on('reachedAgain', () => heard.push('reachedAgain'));
+  link.connect();
+  for (let round = 0; round < 3; round += 1) {
+    const connection = await server.connection();
+    assert.deepEqual(heard, []);
+    nowMs += 10_000;
+    connection.socket.terminate();
+  }
+  const connection = await server.connection();
+  assert.deepEqual(heard.splice(0), [
+    [
+      true,
+      [
+        { server: nowhere, reason: 'nothing listens there' },
+        { server: server.url, reason: 'the connection was closed' },
+      ],
+    ],
+  ]);
+  connection.welcome();
+  await connection.settled();
+  assert.deepEqual(heard, ['reachedAgain']);
+});

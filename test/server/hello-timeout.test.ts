@@ -26,7 +26,14 @@ function openSession(t: TestContext) {
     ping: ignored,
   });
   const settings = { ...SETTINGS, heartbeatMs: 60_000 };
-  new AgentSession(socket as never, { registry, ingest, metrics, serverName: 'srv-1', settings: () => settings });
+  new AgentSession(socket as never, {
+    registry,
+    ingest,
+    metrics,
+    serverName: 'srv-1',
+    address: '127.0.0.1',
+    settings: () => settings,
+  });
   return { socket, close, terminate, registry };
 }
 

@@ -4,10 +4,13 @@ import type { Beat } from '../../src/protocol/message.ts';
 import { type AgentConnection, Registry } from '../../src/server/registry.ts';
 import { usage } from '../store/sample.ts';
 
+/** How often it looks at its hosts. */
+const REVIEW_MS = 500;
 const NOW = Date.UTC(2026, 10, 23, 3, 12);
 
-function connection(host: string, version = '1.0.0'): AgentConnection & { replaced: number } {
+function connection(host: string, version = '1.0.0', address = '10.0.0.1'): AgentConnection & { replaced: number } {
   const made = {
+    address,
     hello: { type: 'hello', host, version, outbox: { waiting: 0, dropped: 0 } } as const,
     replaced: 0,
     send: () => undefined,
@@ -24,14 +27,24 @@ function beat(fields: Partial<Beat> = {}): Beat {
 
 /** A registry whose clocks a test sets. */
 function registry(t: TestContext) {
-  t.mock.timers.enable({ apis: ['Date'], now: NOW });
+  t.mock.timers.enable({ apis: ['Date', 'setInterval'], now: NOW });
   let monotonic = 0;
   t.mock.method(performance, 'now', () => monotonic);
+  const hosts = new Registry({ serverName: 'srv-1', sampleMs: 2_000 });
+  t.after(() => hosts.close());
   return {
-    hosts: new Registry({ serverName: 'srv-1', sampleMs: 2_000 }),
+    hosts,
     pass: (ms: number) => {
+      for (let passed = 0; passed < ms; ) {
+        const step = Math.min(REVIEW_MS, ms - passed);
+        passed += step;
+        monotonic += step;
+        t.mock.timers.tick(step);
+      }
+    },
+    /** Time passes and this process does nothing. */
+    stop: (ms: number) => {
       monotonic += ms;
-      t.mock.timers.setTime(NOW + monotonic);
     },
   };
 }
@@ -141,5 +154,108 @@ describe('registry', { timeout: 30_000 }, () => {
     hosts.rows(second, {} as never);
     hosts.disconnect(second, 'gone');
     assert.deepEqual(events.slice(2), ['rows web-1', 'disconnected web-1']);
+  });
+
+  it('tells once that a host has become late, within half a second, and that it is not any more', (t) => {
+    const { hosts, pass } = registry(t);
+    const agent = connection('web-1');
+    hosts.remember('gone', NOW);
+    hosts.connect(agent);
+    const told: string[] = [];
+    hosts.on('change', (host) => told.push(`${host} ${hosts.row(host)?.status}`));
+    pass(6_000);
+    assert.deepEqual(told, []);
+    pass(500);
+    assert.deepEqual(told.splice(0), ['web-1 late']);
+    pass(60_000);
+    assert.deepEqual(told, []);
+    hosts.beat(agent, beat());
+    assert.deepEqual(told.splice(0), ['web-1 online']);
+    pass(6_500);
+    hosts.connect(connection('web-1'));
+    assert.deepEqual(told.splice(0), ['web-1 late', 'web-1 online']);
+    pass(6_500);
+    assert.deepEqual(told, ['web-1 late']);
+  });
+
+  it('calls nobody late when it was itself stopped, before it has read what came meanwhile', (t) => {
+    const { hosts, pass, stop } = registry(t);
+    const agent = connection('web-1');
+    hosts.connect(agent);
+    const told: string[] = [];
+    hosts.on('change', (host) => told.push(`${host} ${hosts.row(host)?.status}`));
+    stop(20_000);
+    pass(500);
+    hosts.beat(agent, beat());
+    pass(500);
+    assert.deepEqual(told, ['web-1 online']);
+  });
+
+  it('tells nothing more once it is closed', (t) => {
+    const { hosts, pass } = registry(t);
+    hosts.connect(connection('web-1'));
+    hosts.close();
+    hosts.on('change', () => assert.fail());
+    pass(60_000);
+  });
+
+  it('says that two agents speak for a host when one that was replaced was well, until none was for a minute', (t) => {
+    const { hosts, pass } = registry(t);
+    const [first, second] = [connection('web-1', '1', '10.0.0.2'), connection('web-1', '1', '10.0.0.1')];
+    hosts.connect(first);
+    hosts.connect(second);
+    assert.equal(hosts.row('web-1')?.message, undefined);
+    hosts.contest(first);
+    const both = 'two agents speak for this host: from 10.0.0.1 and 10.0.0.2';
+    assert.equal(hosts.row('web-1')?.message, both);
+    hosts.beat(second, beat({ message: 'disk use is hidden' }));
+    assert.equal(hosts.row('web-1')?.message, both);
+    pass(40_000);
+    hosts.connect(first);
+    hosts.contest(second);
+    pass(40_000);
+    assert.equal(hosts.row('web-1')?.message, both);
+    hosts.beat(first, beat({ message: 'disk use is hidden' }));
+    const told: (string | undefined)[] = [];
+    hosts.on('change', (host) => told.push(hosts.row(host)?.message));
+    pass(20_500);
+    assert.equal(told.at(-1), 'disk use is hidden');
+  });
+
+  it('says of two agents of one address that it is the same', (t) => {
+    const { hosts } = registry(t);
+    const first = connection('web-1');
+    hosts.connect(first);
+    hosts.connect(connection('web-1'));
+    hosts.contest(first);
+    assert.equal(hosts.row('web-1')?.message, 'two agents speak for this host, both from 10.0.0.1');
+  });
+
+  it('contests no host whose agent has gone meanwhile', (t) => {
+    const { hosts } = registry(t);
+    const [first, second] = [connection('web-1'), connection('web-1')];
+    hosts.connect(first);
+    hosts.connect(second);
+    hosts.disconnect(second, 'closed (1006)');
+    hosts.contest(first);
+    assert.equal(hosts.row('web-1')?.message, 'closed (1006)');
+  });
+
+  it('passes on which servers an agent could not reach', (t) => {
+    const { hosts } = registry(t);
+    const told: unknown[] = [];
+    hosts.on('unreachable', (host, server) => told.push([host, server]));
+    const agent = connection('web-1');
+    const unreachable = [
+      { server: 'wss://10.0.0.5:9300', reason: 'it does not answer' },
+      { server: 'wss://10.0.0.6:9300', reason: 'nothing listens there' },
+    ];
+    hosts.connect({ ...agent, hello: { ...agent.hello, unreachable } });
+    assert.deepEqual(told, [
+      ['web-1', unreachable[0]],
+      ['web-1', unreachable[1]],
+    ]);
+    hosts.connect(connection('web-2'));
+    assert.equal(told.length, 2);
   });
 });

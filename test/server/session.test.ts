@@ -69,6 +69,28 @@ describe('agent session', { timeout: 30_000 }, () => {
     assert.equal(await server.metric('procmesh_agents'), 1);
   });
 
+  it('that is replaced and well is said to speak for the host too, as long as another does', async (t) => {
+    const server = await openServer(t);
+    await server.agent('web-1');
+    const second = await server.agent('web-1');
+    const viewer = await server.viewer({ view: 'hosts', sort: 'cpu', limit: 100 });
+    for (;;) {
+      const { rows } = await viewer.next('hosts');
+      if (rows[0]?.message === 'two agents speak for this host, both from 127.0.0.1') break;
+    }
+    await second.wire.settled();
+  });
+
+  it('that is replaced and does not answer was the same agent’s', async (t) => {
+    const server = await openServer(t);
+    const first = await server.agent('web-1');
+    first.wire.socket.pause();
+    await server.agent('web-1');
+    // The server cuts off the first one after a while.
+    while ((await server.metric('procmesh_agents')) > 1);
+    assert.equal((await hosts(server))[0]?.message, undefined);
+  });
+
   it('is asked again what is watched when it replaces another', async (t) => {
     const server = await openServer(t);
     await server.agent('web-1');
