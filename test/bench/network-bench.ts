@@ -56,7 +56,7 @@ export async function shortConnections(
     await once(server.stdout, 'data');
     // It wants the cable to carry, which the kernel finds out some time after both ends are up.
     await delay(2_000);
-    const nethogs = [a, b].map((namespace) => start(namespace, 'nethogs', '-t', '-v', '2', '-d', '1', 'cable'));
+    const nethogs = [a, b].map((namespace) => start(namespace, 'nethogs', '-t', '-v', '2', '-d', '1', 'cable0'));
     await Promise.all(nethogs.map(speaking));
     const count = CONNECTIONS_PER_SEC * (SECONDS + 6);
     start(b, net, 'http-client', a.address4, '8080', String(count), String(CONNECTIONS_PER_SEC));

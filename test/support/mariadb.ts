@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { freePort } from './command.ts';
+import type { NetNamespace } from './net-namespaces.ts';
 import { findProgram } from './requirements.ts';
 
 const START_TIMEOUT_MS = 30_000;
@@ -13,12 +14,14 @@ const START_TIMEOUT_MS = 30_000;
 export class MariaDb {
   readonly folder = mkdtempSync(join(tmpdir(), 'procmesh-mariadb-'));
   readonly #options: readonly string[];
+  readonly #inside: NetNamespace['inside'];
   #server: ReturnType<typeof spawn> | undefined;
   port = 0;
 
-  /** @param options further options of mariadbd. */
-  constructor(options: readonly string[] = []) {
+  /** @param options further options of mariadbd. @param inside of the network namespace whose loopback it listens on. */
+  constructor(options: readonly string[] = [], inside: NetNamespace['inside'] = (file, ...args) => [file, [...args]]) {
     this.#options = options;
+    this.#inside = inside;
   }
 
   get socketPath(): string {
@@ -48,15 +51,15 @@ export class MariaDb {
   /** Starts it on the same port and folder as before; resolves when it takes connections. */
   async start(...more: string[]): Promise<void> {
     const server = spawn(
-      program('mariadbd'),
-      [
+      ...this.#inside(
+        program('mariadbd'),
         ...['--no-defaults', ...asRoot(), `--datadir=${this.dataDir}`, `--socket=${this.socketPath}`],
         ...[`--port=${this.port}`, '--bind-address=127.0.0.1', `--pid-file=${join(this.folder, 'pid')}`],
         // In a folder that it shares, a server that starts removes the temporary tables of those that run.
         `--tmpdir=${this.folder}`,
         ...this.#options,
         ...more,
-      ],
+      ),
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     this.#server = server;
@@ -82,8 +85,9 @@ export class MariaDb {
 
   /** A connection of the administrator's. */
   admin(database?: string): Promise<Connection> {
-    const { port } = this;
-    return createConnection({ host: '127.0.0.1', port, user: 'root', database, timezone: 'Z', decimalNumbers: true });
+    // By its socket, as it may listen in another network namespace.
+    const { socketPath } = this;
+    return createConnection({ socketPath, user: 'root', database, timezone: 'Z', decimalNumbers: true });
   }
 
   /** Runs a script by the client of MariaDB's own, as an administrator would. @returns what it printed. */

@@ -1,10 +1,12 @@
 import { execFileSync, type StdioOptions, spawnSync } from 'node:child_process';
 import type { TestContext } from 'node:test';
 
-/** One of two network namespaces that a cable joins. */
+/** One of two network namespaces that cables join. */
 export interface NetNamespace {
   name: string;
-  /** Of its end of the cable. */
+  /** Of its ends of the cables, each of which is a network of its own. */
+  addresses4: readonly string[];
+  /** Of its end of the first cable. */
   address4: string;
   address6: string;
   /** A program and its arguments, to be run in it; it keeps the pid it is started with. */
@@ -14,10 +16,10 @@ export interface NetNamespace {
 let made = 0;
 
 /**
- * Two network namespaces of this test's own and a veth pair between them, gone when the test ends. Nothing outside can
+ * Two network namespaces of this test's own and veth pairs between them, gone when the test ends. Nothing outside can
  * reach them, so their addresses are the same every time. Needs root and `ip`. @throws Error that says what is missing.
  */
-export function joinedNamespaces(t: Pick<TestContext, 'after'>): [NetNamespace, NetNamespace] {
+export function joinedNamespaces(t: Pick<TestContext, 'after'>, cables = 1): [NetNamespace, NetNamespace] {
   if (spawnSync('ip', ['-V']).error !== undefined) throw new Error('this test needs ip(8): apt-get install iproute2');
   made += 1;
   const names = [`pmt-${process.pid}-${made}a`, `pmt-${process.pid}-${made}b`] as const;
@@ -25,21 +27,46 @@ export function joinedNamespaces(t: Pick<TestContext, 'after'>): [NetNamespace, 
     for (const name of names) ip(['netns', 'del', name], 'ignore');
   });
   for (const name of names) ip(['netns', 'add', name]);
-  ip(['-n', names[0], 'link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable', 'netns', names[1]]);
-  return [end(names[0], 1), end(names[1], 2)];
+  for (let cable = 0; cable < cables; cable += 1) {
+    const device = deviceOf(cable);
+    ip(['-n', names[0], 'link', 'add', device, 'type', 'veth', 'peer', 'name', device, 'netns', names[1]]);
+  }
+  return [end(names[0], 1, cables), end(names[1], 2, cables)];
+}
+
+/** Pulls out one end of a cable, or plugs it in again. */
+export function setCable({ name }: NetNamespace, state: 'up' | 'down', cable = 0): void {
+  ip(['-n', name, 'link', 'set', deviceOf(cable), state]);
+}
+
+/** Loses so many percent of what comes to a namespace by its cables, and of nothing else; 0 ends it. */
+export function losePackets({ name }: NetNamespace, percent: number): void {
+  const rules = `add table inet lossy
+    delete table inet lossy
+    add table inet lossy
+    add chain inet lossy input { type filter hook input priority 0; }
+    add rule inet lossy input iifname "cable*" numgen random mod 100 < ${percent} drop`;
+  execFileSync('ip', ['netns', 'exec', name, 'nft', '-f', '-'], { input: rules, stdio: ['pipe', 'ignore', 'inherit'] });
+}
+
+function deviceOf(cable: number): string {
+  return `cable${cable}`;
 }
 
 /** Networks that are for tests alone: RFC 2544, RFC 3849. */
-function end(name: string, host: number): NetNamespace {
-  const address4 = `198.18.0.${host}`;
+function end(name: string, host: number, cables: number): NetNamespace {
+  const addresses4 = Array.from({ length: cables }, (_, cable) => `198.18.${cable}.${host}`);
+  const [address4 = ''] = addresses4;
   const address6 = `2001:db8::${host}`;
-  ip(['-n', name, 'address', 'add', `${address4}/24`, 'dev', 'cable']);
+  for (const [cable, address] of addresses4.entries())
+    ip(['-n', name, 'address', 'add', `${address}/24`, 'dev', deviceOf(cable)]);
   // Without looking for duplicates the address can be used at once.
-  ip(['-n', name, 'address', 'add', `${address6}/64`, 'dev', 'cable', 'nodad']);
-  ip(['-n', name, 'link', 'set', 'cable', 'up']);
+  ip(['-n', name, 'address', 'add', `${address6}/64`, 'dev', deviceOf(0), 'nodad']);
+  for (let cable = 0; cable < cables; cable += 1) ip(['-n', name, 'link', 'set', deviceOf(cable), 'up']);
   ip(['-n', name, 'link', 'set', 'lo', 'up']);
   return {
     name,
+    addresses4,
     address4,
     address6,
     inside: (program, ...args) => ['ip', ['netns', 'exec', name, program, ...args]],

@@ -9,6 +9,7 @@ const PACKAGES = {
   atop: ['atop'],
   nethogs: ['nethogs'],
   iproute2: ['ip', 'ss'],
+  nftables: ['nft'],
   'util-linux': ['unshare', 'setpriv'],
   perl: ['perl'],
   'mariadb-server': ['mariadbd', 'mariadb-install-db', 'mariadb', 'mariadb-tzinfo-to-sql'],
