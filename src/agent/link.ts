@@ -18,8 +18,11 @@ import { Reach } from './reach.ts';
 
 /** Live frames are skipped while this much is unsent: the next sample makes them stale anyway. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
-/** The agents of a server that has gone arrive at the next one within this time, not at the same moment. */
-const FIRST_DELAY_MS = 1_000;
+/**
+ * The agents of a server that has gone arrive at the next one within this time, not at the same moment: 1,000 that come
+ * within a second hold its loop up for a quarter of one.
+ */
+const FIRST_DELAY_MS = 2_000;
 
 export interface LinkOptions {
   /** Base URLs, tried in turn. */

@@ -188,6 +188,18 @@ test('skips live frames for a server that does not read, but not intervals', GUA
   assert.equal((await connection.next('beat')).message, undefined);
 });
 
+test('sends a live frame before the rest of what has waited', GUARD, async (t) => {
+  const { server, link } = await setUp(t, 60);
+  const connection = await server.connection();
+  connection.welcome();
+  await once(link, 'settings');
+  await nextEnds(connection, 4);
+  link.sendLive(BEAT);
+  for (const step of [1, 2, 3, 4]) connection.send({ type: 'ack', endMs: end(step) });
+  await connection.next('beat');
+  assert.deepEqual(connection.taken('interval'), []);
+});
+
 test('tells how it stands, and hangs up for good', GUARD, async (t) => {
   const { server, link } = await setUp(t);
   const states: ConnectionStatus['state'][] = [];

@@ -88,4 +88,42 @@ describe('delivery of intervals', { timeout: 30_000 }, () => {
     await rest();
     assert.deepEqual(taken(), [1, 2].map(end));
   });
+
+  it('brings everything after a cut of ten minutes, once, though it is cut again meanwhile', async (t) => {
+    const { outbox, delivery, pass, taken } = await setUp(t, 600);
+    const stored: number[] = [];
+    /** The server stores and acknowledges whatever comes within so many steps of 50 ms; an interval ends every second. */
+    const serve = async (steps: number): Promise<void> => {
+      for (let step = 0; step < steps; step += 1) {
+        if (step % 20 === 0) {
+          await outbox.append(interval(601 + seconds));
+          seconds += 1;
+          void delivery.run();
+        }
+        for (let some = taken(); some.length > 0; some = taken())
+          for (const endMs of some) {
+            stored.push(endMs);
+            await delivery.acknowledged(endMs);
+          }
+        await pass(50);
+      }
+    };
+    let seconds = 0;
+    delivery.open();
+    await rest();
+    await serve(200);
+    // At the pace of twenty a second, and the burst at first.
+    assert.ok(stored.length > 180 && stored.length <= 208, `${stored.length}`);
+    // What was on its way has not come.
+    delivery.close();
+    taken();
+    delivery.open();
+    await rest();
+    await serve(500);
+    assert.equal(outbox.waiting, 0);
+    assert.deepEqual(
+      stored.sort((a, b) => a - b),
+      Array.from({ length: 600 + seconds }, (_, index) => end(index + 1)),
+    );
+  });
 });
