@@ -81,6 +81,10 @@ describe('what an agent can reach', () => {
       pass(5_000);
     }
     assert.equal(agent.failed(A, 'no'), NOW + 25_000);
+    agent.reached();
+    agent.failed(A, 'no');
+    pass(60_000);
+    assert.equal(agent.failed(A, 'no'), undefined);
   });
 
   it('does not depend on a clock that jumps', (t) => {

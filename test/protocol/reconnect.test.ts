@@ -213,6 +213,20 @@ describe('ReconnectingSocket dialling', () => {
     });
   }
 
+  it('is held off by having been replaced once, not for ever', async (t) => {
+    const far = await farEnd(t);
+    const near = dialled(t, { urls: [far.url], firstDelayMs: 100 });
+    const connection = far.connection();
+    await near.open('open');
+    const replaced = near.next('lost');
+    (await connection).close(4410, 'another connection speaks for this host');
+    await replaced;
+    far.answer = 503;
+    const lost = near.next('lost');
+    t.mock.timers.tick(10_000);
+    assert.deepEqual(await lost, { state: 'lost', reason: 'the server answers 503', retryInMs: 200 });
+  });
+
   it('goes to the next server at once when one refuses, and waits when all do', async (t) => {
     const [first, second] = [await farEnd(t), await farEnd(t)];
     const near = dialled(t, { urls: [first.url, second.url], firstDelayMs: 100, maxDelayMs: 5_000 });
