@@ -81,7 +81,8 @@ export class BenchMesh {
       PROCMESH_MONITOR_MYSQL_HOST: address.host,
       PROCMESH_MONITOR_MYSQL_PORT: String(address.port),
       PROCMESH_MONITOR_MYSQL_PASS: address.password,
-      PROCMESH_GLOBAL_SAMPLE_TIME: '1',
+      PROCMESH_GLOBAL_INTERVAL_TIME: '1',
+      PROCMESH_GLOBAL_SAMPLE_TIME: '0.5',
       PROCMESH_SERVER_TLS: 'off',
     };
     for (let index = 0; index < 2; index += 1) {
