@@ -9,6 +9,8 @@ export const MAX_SERVER_FRAME_BYTES = 32 * 1024 * 1024;
 export const CLOSE = {
   /** Not JSON, not a message, or a known message with wrong fields. */
   badFrame: 4400,
+  /** Who speaks may not speak for the host that it names. */
+  forbidden: 4403,
   /** A valid message at a moment it has no place in, such as a beat before the hello. */
   unexpected: 4409,
   /** Another connection for the same host has taken over. */

@@ -19,6 +19,9 @@ import { seriesSchema } from './series.ts';
 export const SUBPROTOCOL = 'procmesh.v1';
 export const AGENT_PATH = '/agent';
 export const LIVE_PATH = '/live';
+export const OPERATE_PATH = '/operate';
+/** Of the answer to who is turned away: why, in plain words. */
+export const REASON_HEADER = 'procmesh-reason';
 
 const name = z.string().check(z.minLength(1), z.maxLength(255));
 const timeMs = z.int().check(z.minimum(0));
@@ -159,6 +162,10 @@ export const agentToServerSchema = z.discriminatedUnion('type', [
   intervalMessageSchema,
   agentRowsSchema,
 ]);
+/** What nobody but an agent may say. */
+export const AGENT_VERBS: ReadonlySet<string> = new Set(
+  agentToServerSchema.def.options.flatMap(({ shape }) => shape.type.def.values),
+);
 export const serverToAgentSchema = z.discriminatedUnion('type', [
   welcomeSchema,
   settingsMessageSchema,

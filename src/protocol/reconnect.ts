@@ -2,14 +2,16 @@ import { EventEmitter } from 'node:events';
 import WebSocket from 'ws';
 import { CLOSE } from './codec.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { SUBPROTOCOL } from './message.ts';
+import { REASON_HEADER, SUBPROTOCOL } from './message.ts';
+import { SecureDialler, UntrustedError } from './secure-socket.ts';
 
 /** Where a connection stands; `reason` says in plain words why it was lost or could not be made. */
 export type ConnectionStatus =
   | { state: 'connecting' }
   | { state: 'open' }
   | { state: 'lost'; reason: string; retryInMs: number }
-  | { state: 'refused'; reason: string }
+  /** By the server, for the token; or by this side, for the server's certificate. */
+  | { state: 'refused'; reason: string; what: 'token' | 'certificate' }
   | { state: 'closed' };
 
 export interface ReconnectOptions {
@@ -20,6 +22,8 @@ export interface ReconnectOptions {
   urls: readonly string[];
   /** Sent as `Authorization: Bearer …`; asked for at every dial, so that a rotated token is picked up. */
   token: () => string;
+  /** The server's certificate, as of `parsePin`, asked for at every dial; undefined: its authority and name are verified. */
+  pin?: () => string | undefined;
   maxPayloadBytes: number;
   /** A ping goes out this often; when nothing has come for three of them the connection is ended. */
   heartbeatMs: number;
@@ -46,21 +50,26 @@ const STABLE_MS = 60_000;
 const MAX_ROUND = 30;
 /** RFC 6455, 7.4.1: going away. */
 const GOING_AWAY = 1001;
+const MAX_REASON_LENGTH = 200;
 
 /**
- * A WebSocket that is dialled again whenever it is lost, until `close`. A refusal that waiting cannot mend (401, 403)
- * is reported as `refused` and still retried at the longest delay, because a token may be rotated.
+ * A WebSocket that is dialled again whenever it is lost, until `close`. A refusal that waiting cannot mend (401, 403, a
+ * wrong certificate) is reported as `refused` and still retried at the longest delay, because a token or a certificate may
+ * be renewed. The token is sent only to a server that is verified, or by `ws://`, which asks for no verification.
  */
 export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
   readonly #options: Required<ReconnectOptions>;
+  readonly #dialler = new SecureDialler();
   #socket: WebSocket | undefined;
+  /** Ends a TLS connection that is not there yet. */
+  #dial = new AbortController();
   #heartbeat: Heartbeat | undefined;
   #redial: NodeJS.Timeout | undefined;
   #failures = 0;
   #dials = 0;
   #openedAt = 0;
   #reason = 'the connection was closed';
-  #refused = false;
+  #refused: 'token' | 'certificate' | undefined;
   /** In a row. */
   #refusals = 0;
   #replaced = false;
@@ -68,7 +77,7 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
 
   constructor(options: ReconnectOptions) {
     super();
-    this.#options = { firstDelayMs: 250, maxDelayMs: 10_000, random: Math.random, ...options };
+    this.#options = { firstDelayMs: 250, maxDelayMs: 10_000, random: Math.random, pin: () => undefined, ...options };
   }
 
   /** The one that is connected to, or was dialled last. */
@@ -81,16 +90,24 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
     this.emit('status', { state: 'connecting' });
     // Whoever heard that may have closed it.
     if (this.#closed) return;
-    this.#refused = false;
+    this.#refused = undefined;
+    this.#dial = new AbortController();
     let socket: WebSocket;
+    const timeoutMs = this.#dialTimeoutMs();
     try {
       socket = new WebSocket(this.url, SUBPROTOCOL, {
         headers: { authorization: `Bearer ${this.#options.token()}` },
-        handshakeTimeout: this.#dialTimeoutMs(),
+        handshakeTimeout: timeoutMs,
         maxPayload: this.#options.maxPayloadBytes,
         perMessageDeflate: false,
+        ...this.#dialler.webSocketOptions(this.url, {
+          pin: this.#options.pin(),
+          timeoutMs,
+          signal: this.#dial.signal,
+        }),
       });
     } catch (error) {
+      if (error instanceof UntrustedError) this.#refused = 'certificate';
       this.#reason = error instanceof Error ? error.message : String(error);
       this.#scheduleRedial();
       return;
@@ -99,16 +116,20 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
     socket.on('open', () => this.#socketOnOpen());
     socket.on('message', (data, isBinary) => this.emit('frame', data, isBinary));
     socket.on('unexpected-response', (request, response) => {
-      this.#refused = response.statusCode === 401 || response.statusCode === 403;
-      this.#reason = this.#refused ? 'the server refuses the token' : `the server answers ${response.statusCode}`;
+      const reason = plainHeader(response.headers[REASON_HEADER]);
+      if (response.statusCode === 401 || response.statusCode === 403) this.#refused = 'token';
+      this.#reason =
+        reason ?? (this.#refused ? 'the server refuses the token' : `the server answers ${response.statusCode}`);
       response.resume();
       request.destroy();
       this.#socketOnClose(socket);
     });
     socket.on('error', (error) => {
-      this.#reason = plainReason(error);
+      if (error instanceof UntrustedError) this.#refused = 'certificate';
+      this.#reason = plainReason(error, socket);
     });
     socket.on('close', (code, reason) => {
+      if (code === CLOSE.forbidden) this.#refused = 'token';
       if (reason.length > 0) this.#reason = `${reason.toString()} (${code})`;
       this.#replaced = code === CLOSE.replaced;
       // A server that says it ends is no sign of trouble: its agents look for another, or for it to come back.
@@ -131,6 +152,7 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
     this.#closed = true;
     clearTimeout(this.#redial);
     this.#heartbeat?.stop();
+    this.#dial.abort();
     this.#socket?.close(1000);
     const socket = this.#socket;
     if (socket !== undefined && socket.readyState !== WebSocket.CLOSED)
@@ -167,9 +189,10 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
 
   #scheduleRedial(): void {
     const retryInMs = this.#nextDelayMs();
+    const reason = this.#reason;
     this.emit(
       'status',
-      this.#refused ? { state: 'refused', reason: this.#reason } : { state: 'lost', reason: this.#reason, retryInMs },
+      this.#refused ? { state: 'refused', reason, what: this.#refused } : { state: 'lost', reason, retryInMs },
     );
     // At another server the two would not meet, and nobody would learn that there are two.
     if (!this.#replaced) this.#dials += 1;
@@ -198,11 +221,18 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
   }
 }
 
-function plainReason(error: Error): string {
+function plainReason(error: Error, { url, readyState }: WebSocket): string {
   const code = 'code' in error ? error.code : undefined;
   if (code === 'ECONNREFUSED') return 'nothing listens there';
   if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH') return 'no way leads there';
   if (code === 'ETIMEDOUT' || error.message === 'Opening handshake has timed out') return 'it does not answer';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host name is not known';
+  if (code === 'ECONNRESET' && readyState !== WebSocket.OPEN && url.startsWith('ws:'))
+    return 'it hangs up at once: name it as wss:// if it is encrypted';
   return error.message === '' ? String(code ?? error.name) : error.message;
+}
+
+/** What a server says of itself may end up on a terminal. */
+function plainHeader(text: string | string[] | undefined): string | undefined {
+  return typeof text === 'string' && /^[\x20-\x7e]+$/.test(text) ? text.slice(0, MAX_REASON_LENGTH) : undefined;
 }

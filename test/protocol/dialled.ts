@@ -14,6 +14,8 @@ export class FarEnd {
   readonly requests: IncomingMessage[] = [];
   /** The HTTP status that it refuses with; 101 lets in. */
   answer = 101;
+  /** Why, for who is told. */
+  reason = '';
   url = '';
   readonly #http = createServer();
 
@@ -26,7 +28,7 @@ export class FarEnd {
     this.#http.on('upgrade', (request, socket, head) => {
       this.requests.push(request);
       if (this.answer === 101) this.wss.handleUpgrade(request, socket, head, (ws) => this.wss.emit('connection', ws));
-      else socket.end(`HTTP/1.1 ${this.answer} No\r\ncontent-length: 0\r\n\r\n`);
+      else socket.end(`HTTP/1.1 ${this.answer} No\r\ncontent-length: 0\r\nprocmesh-reason: ${this.reason}\r\n\r\n`);
     });
   }
 

@@ -248,7 +248,7 @@ describe('ReconnectingSocket dialling', () => {
   it('tells a refused token apart, tries again after the longest delay, and takes a new one', async (t) => {
     const far = await farEnd(t);
     const near = dialled(t, { urls: [far.url], maxDelayMs: 5_000 });
-    const refusal = { state: 'refused', reason: 'the server refuses the token' };
+    const refusal = { state: 'refused', reason: 'the server refuses the token', what: 'token' };
     far.answer = 401;
     assert.deepEqual(await near.open('refused'), refusal);
     far.answer = 403;

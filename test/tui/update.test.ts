@@ -250,7 +250,7 @@ test('a lost server is said with its reason until it is back, dials in between i
 });
 
 test('a refused token is said as well', () => {
-  const stage = new Stage().status({ state: 'refused', reason: 'the server refuses the token' });
+  const stage = new Stage().status({ state: 'refused', reason: 'the server refuses the token', what: 'token' });
   assert.match(stage.line('server gone'), /the server refuses the token/);
 });
 
