@@ -33,9 +33,11 @@ import { Watches } from './watch.ts';
 export interface AgentOptions {
   host: string;
   version: string;
-  /** Base URLs of servers, `ws://127.0.0.1:9300`. */
+  /** Base URLs of servers, `wss://10.0.0.5:9300`. */
   servers: readonly string[];
   token: () => string;
+  /** Of the servers' certificate; see `ReconnectOptions`. */
+  pin?: () => string | undefined;
   /** Holds the outbox and the last settings. */
   dataDir: string;
   procRoot: string;
@@ -113,6 +115,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#link = new Link({
       servers: options.servers,
       token: options.token,
+      ...(options.pin && { pin: options.pin }),
       heartbeatMs: this.#settings?.heartbeatMs ?? HEARTBEAT_MS,
       outbox: this.#outbox,
       hello: { host: options.host, version: options.version },

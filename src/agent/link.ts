@@ -28,6 +28,8 @@ export interface LinkOptions {
   /** Base URLs, tried in turn. */
   servers: readonly string[];
   token: () => string;
+  /** Of the servers' certificate; see `ReconnectOptions`. */
+  pin?: () => string | undefined;
   hello: Pick<Hello, 'host' | 'version'>;
   outbox: Outbox;
   heartbeatMs: number;
@@ -62,6 +64,7 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#socket = new ReconnectingSocket({
       urls: options.servers.map(agentUrl),
       token: options.token,
+      ...(options.pin && { pin: options.pin }),
       maxPayloadBytes: MAX_VIEWER_FRAME_BYTES,
       heartbeatMs: options.heartbeatMs,
       firstDelayMs: FIRST_DELAY_MS,

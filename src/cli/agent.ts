@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Agent } from '../agent/agent.ts';
 import { openKernelAccess } from '../agent/kernel-access.ts';
@@ -7,15 +6,17 @@ import { openSources } from '../agent/sources.ts';
 import { acquireLock } from '../lock.ts';
 import { createLogger } from '../logger.ts';
 import { Problem } from '../problem.ts';
-import { tokenFile } from '../server/auth.ts';
+import { hostOfToken, tokenFile } from '../server/auth.ts';
 import { configure, netOption, readToken, serverAddress, serverUrl, subCommand } from './options.ts';
+import { ownPin, pinOption, requireTls } from './pin.ts';
 import { tellReady, untilToldToStop } from './stop.ts';
 import { VERSION } from './version.ts';
 
 interface AgentOptions {
   config: string;
   server?: string[];
-  host: string;
+  host?: string;
+  pin?: string;
   tokenFile?: string;
   net: NetworkChoice;
 }
@@ -25,18 +26,21 @@ export async function run(args: readonly string[]): Promise<void> {
   const options = subCommand('agent', 'An agent for this machine.')
     .option(
       '--server <urls>',
-      'servers to report to, ws://HOST:PORT,… (default: the one of the configuration)',
+      'servers to report to, wss://HOST:PORT,… (default: the one of the configuration)',
       (text) => text.split(',').map(serverUrl),
     )
-    .option('--host <name>', 'what this machine is called', hostname())
-    .option('--token-file <file>', "file with the agents' token (default: agent.token in the data folder)")
+    .option('--host <name>', 'what this machine is called (default: as its token says)')
+    .option('--token-file <file>', "file with this host's token (default: agent.token in the data folder)")
+    .addOption(pinOption())
     .addOption(netOption())
     .parse([...args], { from: 'user' })
     .opts<AgentOptions>();
   const config = configure(options);
   process.title = 'procmesh-agent';
+  const servers = options.server ?? [serverAddress(config)];
+  requireTls(servers, options.pin);
   const file = options.tokenFile ?? tokenFile(config.dataDir, 'agent');
-  readToken(file);
+  const host = hostOf(file, options.host);
   const dataDir = join(config.dataDir, 'agent');
   const lock = acquireLock(join(dataDir, 'lock'), 'a procmesh agent');
   const logger = createLogger({ file: config.logFile, maxBytes: config.logBytes });
@@ -44,10 +48,12 @@ export async function run(args: readonly string[]): Promise<void> {
   let agent: Agent;
   try {
     agent = new Agent({
-      host: options.host,
+      host,
       version: config.version || VERSION,
-      servers: options.server ?? [serverAddress(config.listen)],
+      servers,
       token: () => readToken(file),
+      // That of this machine's server may be renewed.
+      pin: () => options.pin ?? (options.server === undefined ? ownPin(config) : undefined),
       dataDir,
       procRoot: '/proc',
       sysRoot: '/sys',
@@ -88,4 +94,14 @@ export async function run(args: readonly string[]): Promise<void> {
   await untilToldToStop();
   agent.stop();
   lock.release();
+}
+
+/** @throws Problem when the token is not there, is none, or is for another host than is wanted. */
+function hostOf(file: string, wanted: string | undefined): string {
+  const host = hostOfToken(readToken(file));
+  if (host !== undefined && (wanted ?? host) === host) return host;
+  const what = host === undefined ? 'holds no token of an agent' : `holds the token of ${host}, not of ${wanted}`;
+  throw new Problem('ERR_TOKEN', `${file} ${what}: name the file of this host's token with --token-file`, {
+    exitCode: 2,
+  });
 }

@@ -1,4 +1,4 @@
-import { type Answer, Client } from '../client/client.ts';
+import { type Answer, Client, type ConnectionStatus } from '../client/client.ts';
 import { Problem } from '../problem.ts';
 import type { Query } from '../protocol/query.ts';
 
@@ -13,7 +13,7 @@ export type RowsOrHosts = Exclude<Answer, { type: 'error' }>;
  * @throws Problem when the server cannot be reached, refuses, or cannot answer.
  */
 export async function ask(
-  target: { url: string; token: string },
+  target: { url: string; token: string; pin?: string | undefined },
   query: Query,
   options: { watch: boolean; onAnswer: (answer: RowsOrHosts) => void },
 ): Promise<void> {
@@ -27,10 +27,7 @@ export async function ask(
   let timer = setTimeout(() => reject(unreachable('timed out')), CONNECT_TIMEOUT_MS);
   let answered = false;
   client.on('status', (status) => {
-    if (status.state === 'refused')
-      reject(
-        new Problem('ERR_TOKEN', `the server at ${target.url} refuses the token: name the right one with --token-file`),
-      );
+    if (status.state === 'refused') reject(refused(target.url, status));
     else if (status.state === 'lost' && !answered) reject(unreachable(status.reason));
     else if (status.state === 'open' && !answered) {
       clearTimeout(timer);
@@ -61,4 +58,10 @@ export async function ask(
     process.off('SIGINT', stop).off('SIGTERM', stop);
     client.close();
   }
+}
+
+function refused(url: string, { what, reason }: Extract<ConnectionStatus, { state: 'refused' }>): Problem {
+  if (what === 'token')
+    return new Problem('ERR_TOKEN', `the server at ${url} refuses the token: name the right one with --token-file`);
+  return new Problem('ERR_CERTIFICATE', `the server at ${url} is not trusted: ${reason}`);
 }

@@ -4,10 +4,10 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { NETWORK_CHOICES } from '../agent/network/source.ts';
 import { parseDuration, parseTime, TimeError } from '../client/time.ts';
 import { type Config, loadConfig } from '../config.ts';
-import { DEFAULT_PORT } from '../config-keys.ts';
 import { Problem } from '../problem.ts';
 import { tokenFile } from '../server/auth.ts';
 import { say } from './failure.ts';
+import { ownPin, pinOption, requireTls } from './pin.ts';
 import { VERSION } from './version.ts';
 
 /** `conf/config.ini` beside the code, in the checkout and in the package alike. */
@@ -36,13 +36,15 @@ export interface ViewerOptions {
   config: string;
   server?: string;
   tokenFile?: string;
+  pin?: string;
 }
 
 /** Adds the choice of a server to a viewer's command. */
 export function viewerCommand(name: string, description: string): Command {
   return subCommand(name, description)
-    .option('--server <url>', 'server to ask, ws://HOST:PORT (default: the one of the configuration)', serverUrl)
-    .option('--token-file <file>', "file with the viewers' token (default: viewer.token in the data folder)");
+    .option('--server <url>', 'server to ask, wss://HOST:PORT (default: the one of the configuration)', serverUrl)
+    .option('--token-file <file>', "file with the viewers' token (default: viewer.token in the data folder)")
+    .addOption(pinOption());
 }
 
 /** The choice of a rung of the network ladder, of an agent and of who starts one. */
@@ -53,17 +55,24 @@ export function netOption(): Option {
 }
 
 /** Where a viewer's command connects, and as whom. @throws Problem when there is no token. */
-export function viewerTarget(options: ViewerOptions): { url: string; token: string } {
-  const config = options.server !== undefined && options.tokenFile !== undefined ? undefined : configure(options);
-  const url = options.server ?? serverAddress(config?.listen ?? { host: '', port: DEFAULT_PORT });
-  const file = options.tokenFile ?? tokenFile(config?.dataDir ?? '', 'viewer');
-  return { url, token: readToken(file) };
+export function viewerTarget(options: ViewerOptions): { url: string; token: string; pin: string | undefined } {
+  const { server, tokenFile: file, pin } = options;
+  if (server !== undefined) requireTls([server], pin);
+  // Whoever looks from afar needs no configuration.
+  if (server !== undefined && file !== undefined) return { url: server, token: readToken(file), pin };
+  const config = configure(options);
+  return {
+    url: server ?? serverAddress(config),
+    token: readToken(file ?? tokenFile(config.dataDir, 'viewer')),
+    pin: pin ?? (server === undefined ? ownPin(config) : undefined),
+  };
 }
 
-/** Where this machine itself reaches a server that listens so. */
-export function serverAddress({ host, port }: { host: string; port: number }): string {
+/** Where this machine itself reaches the server of its configuration. */
+export function serverAddress({ listen: { host, port }, tls }: Pick<Config, 'listen' | 'tls'>): string {
   const reachable = { '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
-  return `ws://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+  const authority = `${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+  return `${tls === 'off' ? 'ws' : 'wss'}://${authority}`;
 }
 
 /** @throws Problem when the file is not there or cannot be read. */
@@ -84,7 +93,7 @@ export function readToken(file: string): string {
 export function serverUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'ws:' || url?.protocol === 'wss:') return url.href;
-  throw new InvalidArgumentError('It takes a URL such as ws://127.0.0.1:9300.');
+  throw new InvalidArgumentError('It takes a URL such as wss://10.0.0.5:9300.');
 }
 
 /** Parser of an option that takes a whole number from `min` to `max`. */

@@ -5,7 +5,8 @@ import { acquireLock } from '../lock.ts';
 import { createLogger, type Logger } from '../logger.ts';
 import { Problem } from '../problem.ts';
 import type { Settings } from '../protocol/message.ts';
-import { ensureTokens } from '../server/auth.ts';
+import { ensureSecrets, type HostList } from '../server/auth.ts';
+import { type Certificate, ensureCertificate, readCertificate } from '../server/certificate.ts';
 import { Server } from '../server/server.ts';
 import { MysqlStore } from '../store/mysql.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
@@ -20,7 +21,8 @@ export async function run(args: readonly string[]): Promise<void> {
     .opts<{ config: string }>();
   const config = configure(options);
   process.title = 'procmesh-server';
-  const tokens = ensureTokens(config.dataDir);
+  const secrets = ensureSecrets(config.dataDir, hostname());
+  const certificate = await certificateOf(config);
   const lock = acquireLock(join(config.dataDir, 'server.lock'), 'a procmesh server');
   const logger = createLogger({ file: config.logFile, maxBytes: config.logBytes });
   const store =
@@ -30,10 +32,12 @@ export async function run(args: readonly string[]): Promise<void> {
   const server = new Server({
     name: hostname(),
     version: config.version || VERSION,
-    listen: { ...config.listen, host: config.listen.host || '127.0.0.1' },
+    listen: { ...config.listen, host: config.listen.host || '0.0.0.0' },
     settings: settingsOf(config),
     retentionMs: config.retentionMs,
-    tokens,
+    certificate,
+    secrets,
+    hostList: EVERY_HOST,
     store,
   });
   server.on('trouble', (error) => logger.warn({ err: error }, error.message));
@@ -43,9 +47,14 @@ export async function run(args: readonly string[]): Promise<void> {
   try {
     const port = await server.start();
     const history = config.mysql === undefined ? 'sqlite' : `mysql at ${config.mysql.host}:${config.mysql.port}`;
-    logger.info({ url: serverAddress({ ...config.listen, port }), dataDir: config.dataDir, history }, 'listening');
+    const url = serverAddress({ ...config, listen: { ...config.listen, port } });
+    logger.info({ url, pin: certificate?.fingerprint, dataDir: config.dataDir, history }, 'listening');
+    if (certificate === undefined && !isLoopback(config.listen.host))
+      logger.warn(
+        'nothing is encrypted, tokens neither ([SERVER] tls = off): let only a proxy that does TLS reach this port',
+      );
     tellReady(port);
-    process.on('SIGHUP', () => reread(options, server, logger));
+    process.on('SIGHUP', () => void reread(options, server, logger));
     const signal = await untilToldToStop(['SIGINT', 'SIGTERM']);
     logger.info({ signal }, 'stopping');
   } catch (error) {
@@ -57,11 +66,30 @@ export async function run(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Thresholds and times reach the agents at once; what a running server cannot change waits for the next start. */
-function reread(options: { config: string }, server: Server, logger: Logger): void {
+/** @throws Problem when there is none that can be used. */
+async function certificateOf({ tls, dataDir }: Config): Promise<Certificate | undefined> {
+  if (tls === 'off') return undefined;
+  if (tls === 'auto') return ensureCertificate(dataDir);
+  return readCertificate(tls, 'set [SERVER] tls to PEM files of a certificate and its key, or to auto');
+}
+
+function isLoopback(host: string): boolean {
+  return /^(127\.|::1$|localhost$)/.test(host);
+}
+
+const EVERY_HOST: HostList = { generationOf: () => 0, rotated: () => undefined };
+
+/**
+ * Thresholds, times and a renewed certificate are taken over at once; what a running server cannot change waits for the
+ * next start.
+ */
+async function reread(options: { config: string }, server: Server, logger: Logger): Promise<void> {
   try {
-    server.changeSettings(settingsOf(configure(options)));
-    logger.info('configuration read again');
+    const config = configure(options);
+    const certificate = await certificateOf(config);
+    server.changeSettings(settingsOf(config));
+    if (certificate !== undefined) server.changeCertificate(certificate);
+    logger.info({ pin: certificate?.fingerprint }, 'configuration read again');
   } catch (error) {
     logger.error({ err: error }, `configuration left as it was: ${error instanceof Error ? error.message : error}`);
   }

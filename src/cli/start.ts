@@ -1,12 +1,14 @@
 import { existsSync, mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NetworkChoice } from '../agent/network/source.ts';
 import { Client } from '../client/client.ts';
 import { Problem } from '../problem.ts';
-import { ensureTokens } from '../server/auth.ts';
+import { ensureSecrets } from '../server/auth.ts';
 import { Child } from './child.ts';
 import { configure, netOption, serverAddress, subCommand } from './options.ts';
+import { ownPin } from './pin.ts';
 import { untilToldToStop } from './stop.ts';
 
 interface StartOptions {
@@ -35,27 +37,29 @@ export async function run(args: readonly string[]): Promise<void> {
     .opts<StartOptions>();
   const config = configure(options);
   process.title = 'procmesh';
-  const tokens = ensureTokens(config.dataDir);
+  const { viewer: token } = ensureSecrets(config.dataDir, hostname());
   const withTui = options.tui && Boolean(process.stdin.isTTY && process.stdout.isTTY);
   const logFile = config.logFile === '' && withTui ? join(config.dataDir, 'procmesh.log') : config.logFile;
   const common = ['--config', options.config];
+  // All that it serves is on this machine.
+  const host = config.listen.host || '127.0.0.1';
 
   const server = new Child({
     name: 'server',
     args: [mainFile(), 'server', ...common],
-    environment: { PROCMESH_GLOBAL_LOG_FILE: logFile },
+    environment: { PROCMESH_GLOBAL_LOG_FILE: logFile, PROCMESH_SERVER_LISTEN: `${host}:${config.listen.port}` },
     echo: !withTui,
   });
   let agent: Child | undefined;
   try {
     const [{ port }, bundle] = await Promise.all([server.start(), agentBundle(config.dataDir)]);
-    const url = serverAddress({ ...config.listen, port });
     // A server that has to be started again must be found where the first one was.
-    server.environment.PROCMESH_SERVER_LISTEN = `${config.listen.host || '127.0.0.1'}:${port}`;
+    const PROCMESH_SERVER_LISTEN = `${host}:${port}`;
+    server.environment.PROCMESH_SERVER_LISTEN = PROCMESH_SERVER_LISTEN;
     agent = new Child({
       name: 'agent',
-      args: [...AGENT_NODE_OPTIONS, bundle, ...common, '--server', url, '--net', options.net],
-      environment: { ...AGENT_ENVIRONMENT, PROCMESH_GLOBAL_LOG_FILE: agentLogFile(logFile) },
+      args: [...AGENT_NODE_OPTIONS, bundle, ...common, '--net', options.net],
+      environment: { ...AGENT_ENVIRONMENT, PROCMESH_GLOBAL_LOG_FILE: agentLogFile(logFile), PROCMESH_SERVER_LISTEN },
       echo: !withTui,
     });
     await agent.start();
@@ -64,7 +68,12 @@ export async function run(args: readonly string[]): Promise<void> {
       return;
     }
     const { runTui } = await import('../../tui/tui.ts');
-    await Promise.race([runTui({ client: new Client({ url, token: tokens.viewer }) }), untilToldToStop()]);
+    const client = new Client({
+      url: serverAddress({ ...config, listen: { host, port } }),
+      token,
+      pin: ownPin(config),
+    });
+    await Promise.race([runTui({ client }), untilToldToStop()]);
   } finally {
     await Promise.all([agent?.stop(), server.stop()]);
   }

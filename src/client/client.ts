@@ -34,12 +34,13 @@ export class Client extends EventEmitter<ClientEvents> {
   readonly #asked = new Map<number, { query: Query; deliver: (answer: Answer) => void }>();
   #lastId = 0;
 
-  /** `url` is the server's base, `ws://127.0.0.1:9300`; the token is the viewers' one. */
-  constructor(options: { url: string; token: string; heartbeatMs?: number }) {
+  /** `url` is the server's base, `wss://10.0.0.5:9300`; the token is the viewers' one; for the pin see `ReconnectOptions`. */
+  constructor(options: { url: string; token: string; pin?: string | undefined; heartbeatMs?: number }) {
     super();
     this.#socket = new ReconnectingSocket({
       urls: [new URL(LIVE_PATH, options.url).href],
       token: () => options.token,
+      pin: () => options.pin,
       maxPayloadBytes: MAX_SERVER_FRAME_BYTES,
       heartbeatMs: options.heartbeatMs ?? 3_000,
       maxDelayMs: 2_000,

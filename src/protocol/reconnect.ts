@@ -46,11 +46,11 @@ const DIAL_TIMEOUT_MS = 10_000;
 const FIRST_DIAL_TIMEOUT_MS = 2_500;
 /** A connection that lasted this long starts the backoff anew when it is lost. */
 const STABLE_MS = 60_000;
+const MAX_REASON_LENGTH = 200;
 /** Beyond it no delay grows: it only keeps the power finite. */
 const MAX_ROUND = 30;
 /** RFC 6455, 7.4.1: going away. */
 const GOING_AWAY = 1001;
-const MAX_REASON_LENGTH = 200;
 
 /**
  * A WebSocket that is dialled again whenever it is lost, until `close`. A refusal that waiting cannot mend (401, 403, a
@@ -93,14 +93,15 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
     this.#refused = undefined;
     this.#dial = new AbortController();
     let socket: WebSocket;
+    const { url } = this;
     const timeoutMs = this.#dialTimeoutMs();
     try {
-      socket = new WebSocket(this.url, SUBPROTOCOL, {
+      socket = new WebSocket(url, SUBPROTOCOL, {
         headers: { authorization: `Bearer ${this.#options.token()}` },
         handshakeTimeout: timeoutMs,
         maxPayload: this.#options.maxPayloadBytes,
         perMessageDeflate: false,
-        ...this.#dialler.webSocketOptions(this.url, {
+        ...this.#dialler.webSocketOptions(url, {
           pin: this.#options.pin(),
           timeoutMs,
           signal: this.#dial.signal,

@@ -1,39 +1,69 @@
-import { createServer, type Server as HttpServer, type IncomingMessage, STATUS_CODES } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import {
+  createServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Problem } from '../problem.ts';
 import { MAX_AGENT_FRAME_BYTES, MAX_VIEWER_FRAME_BYTES } from '../protocol/codec.ts';
-import { AGENT_PATH, LIVE_PATH, SUBPROTOCOL } from '../protocol/message.ts';
-import { isAuthorized, type Role, type Tokens } from './auth.ts';
+import { REASON_HEADER, SUBPROTOCOL } from '../protocol/message.ts';
+import type { HostList, Role, Secrets } from './auth.ts';
+import type { Certificate } from './certificate.ts';
+import { type Admitted, judge } from './gate.ts';
 import type { ServerMetrics } from './metrics.ts';
+import type { Refusals } from './refusals.ts';
 
 const REQUEST_TIMEOUT_MS = 10_000;
 
 export interface ListenerOptions {
   host: string;
   port: number;
-  tokens: Tokens;
+  /** Undefined: nothing is encrypted. */
+  certificate: Certificate | undefined;
+  secrets: Secrets;
+  hostList: HostList;
   metrics: ServerMetrics;
+  refusals: Refusals;
   health: () => object;
   /** Somebody has come in; `address` is where from. */
-  onSocket: (role: Role, socket: WebSocket, address: string) => void;
-  /** A connection was turned away; where it came from and why. */
-  onRefused: (address: string, reason: string) => void;
+  onSocket: (admitted: Admitted, socket: WebSocket, address: string) => void;
 }
 
-/** The one port: WebSockets of agents and viewers, each with its token and its largest frame, and health and metrics. */
+/** The one port: WebSockets of agents, viewers and operators, each with its token and its largest frame, health and metrics. */
 export class Listener {
   readonly #options: ListenerOptions;
-  readonly #http: HttpServer;
+  readonly #http: HttpServer | HttpsServer;
+  /** Everybody who is there, and where from. */
+  readonly #connections = new Map<Socket, string>();
   readonly #sockets: { readonly [role in Role]: WebSocketServer };
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#http = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS });
+    const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
+    const { certificate } = options;
+    this.#http =
+      certificate === undefined
+        ? createServer(limits)
+        : createTlsServer({ ...limits, ...secureContext(certificate), handshakeTimeout: REQUEST_TIMEOUT_MS });
+    this.#http.on('connection', (connection: Socket) => this.#httpOnConnection(connection));
     this.#http.on('request', (request, response) => void this.#httpOnRequest(request, response));
     this.#http.on('upgrade', (request, socket, head) => this.#httpOnUpgrade(request, socket, head));
-    this.#sockets = { agent: upgrader(MAX_AGENT_FRAME_BYTES), viewer: upgrader(MAX_VIEWER_FRAME_BYTES) };
+    this.#http.on('tlsClientError', (error, socket) => this.#httpOnTlsClientError(error, socket));
+    this.#sockets = {
+      agent: upgrader(MAX_AGENT_FRAME_BYTES),
+      viewer: upgrader(MAX_VIEWER_FRAME_BYTES),
+      operator: upgrader(MAX_VIEWER_FRAME_BYTES),
+    };
+  }
+
+  /** Shows another certificate to who connects from now on. */
+  changeCertificate(certificate: Certificate): void {
+    if ('setSecureContext' in this.#http) this.#http.setSecureContext(secureContext(certificate));
   }
 
   /** @returns the port, which the system chooses for 0. @throws Problem when it is taken or not allowed. */
@@ -48,19 +78,24 @@ export class Listener {
 
   /** Hangs up on everybody. */
   async close(): Promise<void> {
-    for (const role of ['agent', 'viewer'] as const)
-      for (const socket of this.#sockets[role].clients) socket.close(1001, 'the server ends');
+    for (const { clients } of Object.values(this.#sockets))
+      for (const socket of clients) socket.close(1001, 'the server ends');
     const closed = new Promise((resolve) => this.#http.close(resolve));
     this.#http.closeAllConnections();
+    // Also those that have not said anything yet, whom `closeAllConnections` does not know.
     const timer = setTimeout(() => {
-      for (const role of ['agent', 'viewer'] as const)
-        for (const socket of this.#sockets[role].clients) socket.terminate();
+      for (const connection of this.#connections.keys()) connection.destroy();
     }, 300);
     await closed;
     clearTimeout(timer);
   }
 
-  async #httpOnRequest(request: IncomingMessage, response: import('node:http').ServerResponse): Promise<void> {
+  #httpOnConnection(connection: Socket): void {
+    this.#connections.set(connection, addressOf(connection));
+    connection.once('close', () => this.#connections.delete(connection));
+  }
+
+  async #httpOnRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { metrics, health } = this.#options;
     const path = request.url?.split('?')[0];
     if (request.method === 'GET' && path === '/healthz') {
@@ -75,27 +110,39 @@ export class Listener {
   #httpOnUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Without a listener a connection reset during the handshake would end the process.
     socket.on('error', () => socket.destroy());
-    const path = request.url?.split('?')[0];
-    const role = path === AGENT_PATH ? 'agent' : path === LIVE_PATH ? 'viewer' : undefined;
-    const protocols = request.headers['sec-websocket-protocol']?.split(',').map((protocol) => protocol.trim()) ?? [];
-    if (role === undefined) this.#refuse(request, socket, 404, `unknown path ${path?.slice(0, 50)}`);
-    else if (!isAuthorized(request, this.#options.tokens[role]))
-      this.#refuse(request, socket, 401, `no valid ${role} token`);
-    else if (!protocols.includes(SUBPROTOCOL))
-      this.#refuse(request, socket, 400, `the subprotocol ${SUBPROTOCOL} is not offered`);
-    else {
-      const address = request.socket.remoteAddress ?? '?';
-      this.#sockets[role].handleUpgrade(request, socket, head, (webSocket) =>
-        this.#options.onSocket(role, webSocket, address),
-      );
+    const judgement = judge(request, this.#options);
+    if ('status' in judgement) {
+      const { status, reason, message } = judgement;
+      this.#options.refusals.refuse(addressOf(request.socket), reason, message);
+      const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0`;
+      socket.end(`${head}\r\n${REASON_HEADER}: ${message.replace(/[^\x20-\x7e]/g, '?')}\r\n\r\n`);
+      return;
     }
+    const address = addressOf(request.socket);
+    this.#sockets[judgement.role].handleUpgrade(request, socket, head, (webSocket) =>
+      this.#options.onSocket(judgement, webSocket, address),
+    );
   }
 
-  #refuse(request: IncomingMessage, socket: Duplex, status: number, reason: string): void {
-    this.#options.metrics.refused.inc();
-    this.#options.onRefused(request.socket.remoteAddress ?? '?', reason);
-    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  /** Node.js closes the connection. */
+  #httpOnTlsClientError(error: Error, socket: Socket & { _parent?: Socket }): void {
+    const code = 'code' in error ? error.code : undefined;
+    // What was reset does not know any more where it came from; the TCP connection below it was asked before.
+    const address = (socket._parent && this.#connections.get(socket._parent)) ?? addressOf(socket);
+    const { refusals } = this.#options;
+    if (code === 'ERR_SSL_HTTP_REQUEST')
+      refusals.refuse(address, 'plain', 'HTTP without TLS: it takes https:// and wss://');
+    else refusals.refuse(address, 'tls', `the TLS handshake failed (${code ?? error.message})`);
   }
+}
+
+/** IPv4 as such, also of who came to a socket for both. */
+function addressOf({ remoteAddress = '?' }: Socket): string {
+  return remoteAddress.replace(/^::ffff:/, '');
+}
+
+function secureContext({ cert, key }: Certificate) {
+  return { cert, key, minVersion: 'TLSv1.2' } as const;
 }
 
 function upgrader(maxPayload: number): WebSocketServer {

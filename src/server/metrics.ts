@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { REFUSAL_REASONS } from './refusals.ts';
 
 /** What `GET /metrics` tells of the server itself, in Prometheus text. */
 export class ServerMetrics {
@@ -19,7 +20,12 @@ export class ServerMetrics {
     'procmesh_store_failures_total',
     'Writes the store refused; they are tried again',
   );
-  readonly refused = this.#counter('procmesh_refused_total', 'Connections refused for their token, path or protocol');
+  readonly refused = new Counter({
+    name: 'procmesh_refused_total',
+    help: 'Connections refused, by what for',
+    labelNames: ['reason'],
+    registers: [this.registry],
+  });
   readonly badFrames = this.#counter('procmesh_bad_frames_total', 'Frames that ended their connection');
   readonly unknownMessages = this.#counter(
     'procmesh_unknown_messages_total',
@@ -28,6 +34,8 @@ export class ServerMetrics {
   readonly skippedFrames = this.#counter('procmesh_skipped_frames_total', 'Live frames not sent to a slow reader');
 
   constructor() {
+    // A rate can be told from the first refusal on.
+    for (const reason of REFUSAL_REASONS) this.refused.inc({ reason }, 0);
     collectDefaultMetrics({ register: this.registry });
   }
 

@@ -1,14 +1,18 @@
 import { EventEmitter } from 'node:events';
 import pRetry from 'p-retry';
+import type { WebSocket } from 'ws';
 import { Problem } from '../problem.ts';
+import { CLOSE } from '../protocol/codec.ts';
 import type { Settings } from '../protocol/message.ts';
 import type { Store, StoreErrorCode } from '../store/store.ts';
-import type { Tokens } from './auth.ts';
+import type { HostList, Secrets } from './auth.ts';
+import type { Certificate } from './certificate.ts';
 import { History } from './history.ts';
 import { Ingest } from './ingest.ts';
 import { Listener } from './listener.ts';
 import { LiveQueries } from './live.ts';
 import { ServerMetrics } from './metrics.ts';
+import { type RefusalReason, Refusals } from './refusals.ts';
 import { Registry } from './registry.ts';
 import { Retention } from './retention.ts';
 import { AgentSession } from './session.ts';
@@ -30,14 +34,20 @@ export interface ServerOptions {
   listen: { host: string; port: number };
   settings: Settings;
   retentionMs: number;
-  tokens: Tokens;
+  /** Undefined: nothing is encrypted. */
+  certificate: Certificate | undefined;
+  secrets: Secrets;
+  hostList: HostList;
   store: Store;
 }
 
 interface ServerEvents {
   /** Something went wrong that the server lives with. */
   trouble: [Error];
-  refused: [address: string, reason: string];
+  /** Somebody was turned away; the first of several, or a sum of those that followed. */
+  refused: [address: string, message: string];
+  /** An operator has connected. */
+  operator: [WebSocket];
   connected: [host: string];
   disconnected: [host: string];
 }
@@ -50,6 +60,7 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #registry: Registry;
   readonly #ingest: Ingest;
   readonly #retention: Retention;
+  readonly #refusals: Refusals;
   readonly #listener: Listener;
   readonly #stopping = new AbortController();
 
@@ -57,7 +68,7 @@ export class Server extends EventEmitter<ServerEvents> {
     super();
     this.#options = options;
     this.#settings = options.settings;
-    const { name, settings, store, listen, tokens, version, retentionMs } = options;
+    const { name, settings, store, listen, certificate, secrets, hostList, version, retentionMs } = options;
     const metrics = this.#metrics;
     const onTrouble = (error: Error): void => void this.emit('trouble', error);
     const registry = new Registry({ serverName: name, sampleMs: settings.sampleMs });
@@ -69,17 +80,27 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#retention = new Retention({ store, keepMs: retentionMs, onTrouble });
     const live = new LiveQueries(registry);
     const history = new History(store, registry);
+    const refusals = new Refusals({
+      counter: metrics.refused,
+      onRefused: (address, message) => this.emit('refused', address, message),
+    });
+    this.#refusals = refusals;
     this.#listener = new Listener({
       ...listen,
-      tokens,
+      certificate,
+      secrets,
+      hostList,
       metrics,
+      refusals,
       health: () => ({ status: 'ok', name, version, hosts: registry.hostNames().length }),
-      onRefused: (address, reason) => this.emit('refused', address, reason),
-      onSocket: (role, socket, address) => {
-        const current = (): Settings => this.#settings;
-        if (role === 'agent')
-          new AgentSession(socket, { registry, ingest, metrics, serverName: name, address, settings: current });
-        else new Viewer(socket, { live, history, metrics, heartbeatMs: settings.heartbeatMs });
+      onSocket: ({ role, host }, socket, address) => {
+        const refuse = (reason: RefusalReason, message: string): void => refusals.refuse(address, reason, message);
+        const settings = (): Settings => this.#settings;
+        if (host !== undefined)
+          new AgentSession(socket, { host, address, registry, ingest, metrics, serverName: name, settings, refuse });
+        else if (role === 'viewer')
+          new Viewer(socket, { live, history, metrics, heartbeatMs: settings().heartbeatMs, refuse });
+        else if (!this.emit('operator', socket)) socket.close(CLOSE.unexpected, 'this server takes no commands');
       },
     });
   }
@@ -109,6 +130,11 @@ export class Server extends EventEmitter<ServerEvents> {
       this.#registry.connectionOf(host)?.send({ type: 'settings', settings });
   }
 
+  /** Shows another certificate to who connects from now on. */
+  changeCertificate(certificate: Certificate): void {
+    this.#listener.changeCertificate(certificate);
+  }
+
   /** Hangs up, then closes the store; intervals that are not stored come again from their agents. */
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -116,6 +142,7 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#ingest.close();
     this.#registry.close();
     await this.#listener.close();
+    this.#refusals.close();
     await this.#options.store.close();
   }
 

@@ -11,6 +11,7 @@ import {
 import type { Ingest } from './ingest.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { Peer } from './peer.ts';
+import type { RefusalReason } from './refusals.ts';
 import type { AgentConnection, Registry } from './registry.ts';
 
 /** An agent that connected has this long to say hello. */
@@ -20,6 +21,8 @@ const HELLO_TIMEOUT_MS = 5_000;
 const DEFER_MS = 2_000;
 
 export interface SessionDependencies {
+  /** The only one that its token is good for. */
+  host: string;
   registry: Registry;
   ingest: Ingest;
   metrics: ServerMetrics;
@@ -27,6 +30,7 @@ export interface SessionDependencies {
   /** Where the agent speaks from. */
   address: string;
   settings: () => Settings;
+  refuse: (reason: RefusalReason, message: string) => void;
 }
 
 /** One agent's connection: a hello first, then beats, rows and intervals in any order. */
@@ -68,14 +72,20 @@ export class AgentSession implements AgentConnection {
   }
 
   #onMessage(message: AgentToServer): void {
-    const { registry, ingest, metrics, serverName, settings } = this.#dependencies;
+    const { host, registry, ingest, metrics, serverName, settings, refuse } = this.#dependencies;
     if ((message.type === 'hello') === (this.#hello !== undefined)) {
+      if (message.type === 'hello') refuse('hello', `another hello on the connection of ${host}`);
       this.#peer.close(CLOSE.unexpected, `${message.type} ${this.#hello === undefined ? 'before' : 'after'} hello`);
       return;
     }
     switch (message.type) {
       case 'hello':
         clearTimeout(this.#helloTimer);
+        if (message.host !== host) {
+          refuse('hello', `the token of ${host}, used for ${message.host}`);
+          this.#peer.close(CLOSE.forbidden, 'this token is for another host');
+          return;
+        }
         this.#hello = message;
         metrics.agents.inc();
         this.send({ type: 'welcome', server: serverName, settings: settings() });

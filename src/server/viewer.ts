@@ -1,12 +1,13 @@
 import type WebSocket from 'ws';
-import { decode } from '../protocol/codec.ts';
+import { decode, FrameError, type Unknown } from '../protocol/codec.ts';
 import { compileFilter, FilterError } from '../protocol/filter.ts';
-import { type ServerToViewer, type ViewerToServer, viewerToServerSchema } from '../protocol/message.ts';
+import { AGENT_VERBS, type ServerToViewer, type ViewerToServer, viewerToServerSchema } from '../protocol/message.ts';
 import type { Query } from '../protocol/query.ts';
 import type { History } from './history.ts';
 import type { LiveQueries } from './live.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { Peer } from './peer.ts';
+import type { RefusalReason } from './refusals.ts';
 
 const MAX_SUBSCRIPTIONS = 32;
 
@@ -15,6 +16,7 @@ export interface ViewerDependencies {
   history: History;
   metrics: ServerMetrics;
   heartbeatMs: number;
+  refuse: (reason: RefusalReason, message: string) => void;
 }
 
 /** One viewer's connection: any number of queries, live ones kept up to date, those of the past answered once. */
@@ -30,7 +32,7 @@ export class Viewer {
     const { metrics, heartbeatMs } = dependencies;
     metrics.viewers.inc();
     this.#peer = new Peer(socket, {
-      decode: (data, isBinary) => decode(viewerToServerSchema, data, isBinary),
+      decode: (data, isBinary) => this.#decode(data, isBinary),
       heartbeatMs,
       metrics,
       onMessage: (message) => {
@@ -42,6 +44,16 @@ export class Viewer {
         for (const id of [...this.#subscriptions.keys()]) this.#unsubscribe(id);
       },
     });
+  }
+
+  /** A message that is not known may be a newer viewer's, but an agent's is none. */
+  #decode(data: WebSocket.RawData, isBinary: boolean): ViewerToServer | Unknown {
+    const message = decode(viewerToServerSchema, data, isBinary);
+    if (message.type === undefined && AGENT_VERBS.has(message.unknownType)) {
+      this.#dependencies.refuse('verb', `a viewer said ${message.unknownType}, as an agent would`);
+      throw new FrameError(`${message.unknownType} is not for viewers to say`);
+    }
+    return message;
   }
 
   #subscribe(id: number, query: Query): void {

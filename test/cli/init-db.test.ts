@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
 import { SCHEMA_VERSION, TABLES } from '../../src/store/tables.ts';
 import { assertFailed, type Finished, launch, procmesh } from '../support/command.ts';
+import { readBody } from '../support/https.ts';
 import { MariaDb } from '../support/mariadb.ts';
 import { scratchFolder } from '../support/scratch.ts';
 
@@ -224,7 +225,7 @@ describe('a server with MySQL', { timeout: 120_000 }, () => {
     const { port } = await server.ready();
     await server.stderr.line((line) => line.includes('cannot be reached (ECONNREFUSED)'));
     const health = async (): Promise<{ hosts: number }> =>
-      (await (await fetch(`http://127.0.0.1:${port}/healthz`)).json()) as { hosts: number };
+      JSON.parse(await readBody(`https://127.0.0.1:${port}/healthz`));
     assert.equal((await health()).hosts, 0);
     await mariadb.start();
     while ((await health()).hosts === 0);

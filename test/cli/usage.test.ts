@@ -64,6 +64,8 @@ describe('every command', { concurrency: 2, timeout: 120_000 }, () => {
   }
 });
 
+const PIN = 'ab'.repeat(32);
+
 describe('wrong usage is told in one line and with exit code 2:', () => {
   for (const [args, message] of [
     [['ps', 'extra'], /too many arguments/],
@@ -85,11 +87,15 @@ describe('wrong usage is told in one line and with exit code 2:', () => {
     [['blame', '--host', 'a', '--at'], /--at.*missing/],
     [['blame', '--host', 'a', '--at', '2099-01-01T00:00:00Z'], /--at.*future/],
     [['blame', '--host', 'a', '--window', '-5m'], /--window.*10m/],
-    [['ps', '--server', 'nonsense'], /--server.*ws:\/\/127\.0\.0\.1:9300/],
-    [['hosts', '--server', 'http://127.0.0.1:9300'], /--server.*ws:\/\//],
+    [['ps', '--server', 'nonsense'], /--server.*wss:\/\/10\.0\.0\.5:9300/],
+    [['hosts', '--server', 'http://127.0.0.1:9300'], /--server.*wss:\/\//],
     [['hosts', '--watch=yes'], /--watch/],
     [['agent', '--net', 'iftop'], /--net.*auto, bpf, sockets/],
-    [['agent', '--server', 'ws://127.0.0.1:1,nonsense'], /--server.*ws:\/\//],
+    [['agent', '--server', 'ws://127.0.0.1:1,nonsense'], /--server.*wss:\/\//],
+    [['agent', '--pin', 'abc'], /--pin.*SHA-256, 64 hexadecimal digits/],
+    [['ps', '--pin', 'auto'], /--pin.*SHA-256, 64 hexadecimal digits/],
+    [['ps', '--pin', PIN, '--server', 'ws://127.0.0.1:1'], /--pin wants a server that encrypts: wss:.*ws:\/\/127/],
+    [['agent', '--pin', PIN, '--server', 'wss://a,ws://b'], /--pin wants a server that encrypts: wss:.*ws:\/\/b/],
   ] as const) {
     it(`procmesh ${args.join(' ')}`, async (t) => {
       const [command, ...options] = args;

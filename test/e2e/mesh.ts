@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, type Finished, freePort, launch, procmesh } from '../support/command.ts';
+import { readBody } from '../support/https.ts';
 import { scratchFolder } from '../support/scratch.ts';
+import { writeToken } from '../support/token-file.ts';
 
 /** The host's name everywhere in these tests. */
 export const HOST = 'e2e-host';
@@ -23,7 +25,7 @@ export class Mesh {
   }
 
   get url(): string {
-    return `ws://127.0.0.1:${this.port}`;
+    return `wss://127.0.0.1:${this.port}`;
   }
 
   get environment(): NodeJS.ProcessEnv {
@@ -47,7 +49,8 @@ export class Mesh {
 
   /** An agent that measures, connected or not. */
   async agent(): Promise<Command> {
-    const agent = launch(this.#t, ['agent', '--host', HOST], this.environment, 'ipc');
+    const args = ['agent', '--token-file', writeToken(this.dataDir, HOST)];
+    const agent = launch(this.#t, args, this.environment, 'ipc');
     await agent.ready();
     return agent;
   }
@@ -61,8 +64,7 @@ export class Mesh {
   }
 
   async health(): Promise<Record<string, unknown>> {
-    const response = await fetch(`http://127.0.0.1:${this.port}/healthz`);
-    return (await response.json()) as Record<string, unknown>;
+    return JSON.parse(await readBody(`https://127.0.0.1:${this.port}/healthz`));
   }
 
   /** Ends of the intervals that wait on the agent's disk, epoch ms. */

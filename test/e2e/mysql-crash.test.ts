@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
+import { ownPin } from '../../src/cli/pin.ts';
 import { emptyDatabase } from '../store/mysql-database.ts';
 import { type Command, freePort, launch } from '../support/command.ts';
 import { MariaDb } from '../support/mariadb.ts';
 import { seededRandom } from '../support/random.ts';
 import { scratchFolder } from '../support/scratch.ts';
+import { writeToken } from '../support/token-file.ts';
 import { until } from './mesh.ts';
 
 const ROUNDS = 10;
@@ -47,8 +49,10 @@ class Host {
     return readdirSync(this.#outbox).map((file) => Number.parseInt(file, 10));
   }
 
-  async start(tokenFile: string): Promise<void> {
-    const args = ['agent', '--host', this.name, '--token-file', tokenFile, '--net', 'sockets'];
+  /** With a token and the pin of the server that has this data folder. */
+  async start(serverDir: string): Promise<void> {
+    const pin = ownPin({ tls: 'auto', dataDir: serverDir }) ?? '';
+    const args = ['agent', '--token-file', writeToken(serverDir, this.name), '--pin', pin, '--net', 'sockets'];
     this.agent = launch(this.#t, args, this.#environment, 'ipc');
     await this.agent.ready();
   }
@@ -88,7 +92,6 @@ describe('whatever dies, with MySQL', { timeout: 280_000 }, () => {
       PROCMESH_MONITOR_MYSQL_PORT: String(address.port),
       PROCMESH_MONITOR_MYSQL_PASS: address.password,
     };
-    const tokenFile = join(serverDir, 'agent.token');
     const startServer = async (): Promise<Command> => {
       const started = launch(t, ['server'], environment, 'ipc');
       await started.ready();
@@ -96,7 +99,7 @@ describe('whatever dies, with MySQL', { timeout: 280_000 }, () => {
     };
     let server = await startServer();
     const hosts = ['db-1', 'db-2'].map((name) => new Host(t, name, environment));
-    for (const host of hosts) await host.start(tokenFile);
+    for (const host of hosts) await host.start(serverDir);
     await until(() => hosts.every(({ measured }) => measured.size > 0));
 
     const seed = Date.now() % 1_000_000;
@@ -109,7 +112,7 @@ describe('whatever dies, with MySQL', { timeout: 280_000 }, () => {
       const restart = async (): Promise<void> => {
         if (victim === 'server') server = await startServer();
         else if (victim === 'mariadb') await mariadb.start();
-        else await (victim as Host).start(tokenFile);
+        else await (victim as Host).start(serverDir);
       };
       if (victim === 'server') await server.kill('SIGKILL');
       else if (victim === 'mariadb') await mariadb.stop('SIGKILL');

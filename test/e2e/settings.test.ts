@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { AGENT_PATH } from '../../src/protocol/message.ts';
 import { launch } from '../support/command.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
+import { writeToken } from '../support/token-file.ts';
 import { Wire } from '../support/wire.ts';
 import { openMesh } from './mesh.ts';
 
@@ -24,7 +25,7 @@ async function opened(t: TestContext) {
   };
   const server = launch(t, ['server', '--config', config], mesh.environment, 'ipc');
   await server.ready();
-  const token = readFileSync(join(mesh.dataDir, 'agent.token'), 'utf8').trim();
+  const token = readFileSync(writeToken(mesh.dataDir, 'web-1'), 'utf8').trim();
   const wire = await new Wire(mesh.url + AGENT_PATH, { token }).opened();
   t.after(() => wire.socket.terminate());
   new FakeAgent('web-1', wire).hello();

@@ -127,12 +127,12 @@ describe('procmesh start --no-tui', { timeout: 60_000, concurrency: 2 }, () => {
     const folder = scratchFolder(t);
     writeFileSync(join(folder, 'file'), '');
     const mesh = await openMesh(t, { PROCMESH_GLOBAL_DATA_DIR: join(folder, 'file', 'data') });
-    assertFailed(await mesh.run('start', '--no-tui'), 2, /cannot be written: set \[global\] data_dir/);
+    assertFailed(await mesh.run('start', '--no-tui'), 2, /cannot be read or written \(\w+\): set \[global\] data_dir/);
   });
 
   it('says that the data folder may not be written', async (t) => {
     // Nobody may make folders there, not even root.
     const mesh = await openMesh(t, { PROCMESH_GLOBAL_DATA_DIR: '/sys/procmesh' });
-    assertFailed(await mesh.run('start', '--no-tui'), 2, /cannot be written: set \[global\] data_dir/);
+    assertFailed(await mesh.run('start', '--no-tui'), 2, /cannot be read or written \(\w+\): set \[global\] data_dir/);
   });
 });

@@ -27,12 +27,14 @@ function openSession(t: TestContext) {
   });
   const settings = { ...SETTINGS, heartbeatMs: 60_000 };
   new AgentSession(socket as never, {
+    host: 'web-1',
+    address: '127.0.0.1',
     registry,
     ingest,
     metrics,
     serverName: 'srv-1',
-    address: '127.0.0.1',
     settings: () => settings,
+    refuse: assert.fail,
   });
   return { socket, close, terminate, registry };
 }

@@ -5,48 +5,63 @@ import { describe, it } from 'node:test';
 import { AGENT_PATH, LIVE_PATH, SUBPROTOCOL } from '../../src/protocol/message.ts';
 import { Server } from '../../src/server/server.ts';
 import { FakeStore } from '../support/fake-store.ts';
-import { openServer, processQuery, SETTINGS, TOKENS } from '../support/test-server.ts';
+import { FakeHostList, openServer, processQuery, SECRETS, SETTINGS, tokenOf } from '../support/test-server.ts';
 import { Wire } from '../support/wire.ts';
 
 function serverOn(host: string, port: number): Server {
-  const options = { name: 'second', version: '1', settings: SETTINGS, retentionMs: 1, tokens: TOKENS };
-  return new Server({ ...options, listen: { host, port }, store: new FakeStore() });
+  const options = { name: 'second', version: '1', settings: SETTINGS, retentionMs: 1, certificate: undefined };
+  const mesh = { secrets: SECRETS, hostList: new FakeHostList() };
+  return new Server({ ...options, ...mesh, listen: { host, port }, store: new FakeStore() });
 }
 
 describe('listener', { timeout: 30_000 }, () => {
-  for (const [what, path, token, status] of [
-    ['an agent without a token', AGENT_PATH, undefined, 401],
-    ['an agent with a wrong token', AGENT_PATH, 'x'.repeat(40), 401],
-    ['an agent with the viewers’ token', AGENT_PATH, TOKENS.viewer, 401],
-    ['a viewer without a token', LIVE_PATH, undefined, 401],
-    ['a viewer with a wrong token', LIVE_PATH, 'x'.repeat(40), 401],
-    ['a viewer with the agents’ token', LIVE_PATH, TOKENS.agent, 401],
-    ['an unknown path', '/other', TOKENS.viewer, 404],
+  for (const [what, path, token, status, reason] of [
+    ['an agent with a wrong token', AGENT_PATH, 'x'.repeat(40), 401, 'token'],
+    ['a viewer without a token', LIVE_PATH, undefined, 401, 'token'],
+    ['an agent of a host that is not listed', AGENT_PATH, tokenOf('gone'), 403, 'host'],
+    ['an agent with a token that is void', AGENT_PATH, tokenOf('web-1', 5), 403, 'generation'],
+    ['an unknown path', '/other', SECRETS.viewer, 404, 'path'],
   ] as const) {
-    it(`refuses ${what} with ${status}, says so and counts it`, async (t) => {
+    it(`refuses ${what} with ${status}, says so once and counts it`, async (t) => {
       const server = await openServer(t);
-      const refused = once(server.server, 'refused');
-      const wire = new Wire(server.url + path, token === undefined ? {} : { token });
-      await assert.rejects(wire.opened(), { message: `refused with ${status}` });
-      const [address, reason] = await refused;
-      assert.equal(address, '127.0.0.1');
-      assert.equal(typeof reason, 'string');
-      assert.doesNotMatch(reason, /xxxx|viewerviewer/);
-      assert.equal(await server.metric('procmesh_refused_total'), 1);
+      server.hostList.generations.set('gone', undefined);
+      const said: string[] = [];
+      server.server.on('refused', (address, message) => said.push(`${address} ${message}`));
+      for (let times = 0; times < 3; times += 1) {
+        const wire = new Wire(server.url + path, token === undefined ? {} : { token });
+        await assert.rejects(wire.opened(), { message: `refused with ${status}` });
+      }
+      assert.equal(said.length, 1);
+      assert.match(said[0] ?? '', /^127\.0\.0\.1 \w/);
+      assert.doesNotMatch(said[0] ?? '', /xxxx|viewerviewer/);
+      assert.equal(await server.metric(`procmesh_refused_total{reason="${reason}"}`), 3);
     });
   }
+
+  it('hands over each role, an agent with its host, and closes on an operator that nobody listens to', async (t) => {
+    const server = await openServer(t);
+    const deaf = await server.connect('operator');
+    assert.deepEqual(await deaf.closed, { code: 4409, reason: 'this server takes no commands' });
+    const operator = once(server.server, 'operator');
+    const wire = await server.connect('operator');
+    const [socket] = await operator;
+    socket.send('{"type":"error"}');
+    await wire.next('error');
+    const agent = await server.agent('db-7');
+    assert.equal(agent.wire.socket.readyState, agent.wire.socket.OPEN);
+  });
 
   it('refuses who does not offer the subprotocol', async (t) => {
     const server = await openServer(t);
     for (const protocols of [[], ['procmesh.v2']]) {
-      const wire = new Wire(server.url + LIVE_PATH, { token: TOKENS.viewer, protocols });
+      const wire = new Wire(server.url + LIVE_PATH, { token: SECRETS.viewer, protocols });
       await assert.rejects(wire.opened(), { message: 'refused with 400' });
     }
   });
 
   it('chooses the subprotocol among several, and ignores a query string', async (t) => {
     const server = await openServer(t);
-    const wire = new Wire(`${server.url}${LIVE_PATH}?x=1`, { token: TOKENS.viewer, protocols: ['chat', SUBPROTOCOL] });
+    const wire = new Wire(`${server.url}${LIVE_PATH}?x=1`, { token: SECRETS.viewer, protocols: ['chat', SUBPROTOCOL] });
     await wire.opened();
     assert.equal(wire.socket.protocol, SUBPROTOCOL);
     wire.socket.terminate();

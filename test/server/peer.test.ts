@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
 import { AGENT_PATH, LIVE_PATH, SUBPROTOCOL } from '../../src/protocol/message.ts';
 import type { FakeAgent } from '../support/fake-agent.ts';
-import { openServer, processQuery, type TestServer, TOKENS } from '../support/test-server.ts';
+import { openServer, processQuery, SECRETS, type TestServer, tokenOf } from '../support/test-server.ts';
 import type { Wire } from '../support/wire.ts';
 
 /** The bare TCP connection under a WebSocket, for what no WebSocket library sends. */
@@ -17,7 +17,7 @@ async function rawSocket(server: TestServer, role: 'agent' | 'viewer'): Promise<
     'sec-websocket-version': '13',
     'sec-websocket-key': randomBytes(16).toString('base64'),
     'sec-websocket-protocol': SUBPROTOCOL,
-    authorization: `Bearer ${TOKENS[role]}`,
+    authorization: `Bearer ${role === 'agent' ? tokenOf('web-1') : SECRETS.viewer}`,
   };
   const path = role === 'agent' ? AGENT_PATH : LIVE_PATH;
   const upgrade = request({ host: '127.0.0.1', port: server.port, path, headers });
@@ -119,6 +119,18 @@ describe('peer', { timeout: 30_000 }, () => {
         assert.equal(await server.metric('procmesh_bad_frames_total'), 0);
       }));
   }
+
+  for (const type of ['hello', 'beat', 'interval'] as const)
+    it(`ends a viewer’s connection with 4400 when it says ${type} as an agent would, says so and counts it`, (t) =>
+      besideOthers(t, async (server) => {
+        const refused = once(server.server, 'refused');
+        const viewer = await server.connect('viewer');
+        viewer.send({ type, host: 'web-1' });
+        assert.deepEqual(await viewer.closed, { code: 4400, reason: `${type} is not for viewers to say` });
+        assert.deepEqual(await refused, ['127.0.0.1', `a viewer said ${type}, as an agent would`]);
+        assert.equal(await server.metric('procmesh_refused_total{reason="verb"}'), 1);
+        assert.equal(await server.metric('procmesh_bad_frames_total'), 1);
+      }));
 
   it('names the wrong field of an agent’s message', async (t) => {
     const server = await openServer(t);

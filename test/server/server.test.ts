@@ -21,7 +21,7 @@ describe('server', { timeout: 30_000 }, () => {
     const settings = { ...SETTINGS, sampleMs: 500, rules: { ...SETTINGS.rules, top: 50 } };
     server.server.changeSettings(settings);
     for (const { wire } of agents) assert.deepEqual(await wire.next('settings'), { type: 'settings', settings });
-    const later = new FakeAgent('later', await server.connect('agent'));
+    const later = new FakeAgent('later', await server.connect('agent', { host: 'later' }));
     later.hello();
     assert.deepEqual((await later.wire.next('welcome')).settings, settings);
   });

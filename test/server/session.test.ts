@@ -49,6 +49,33 @@ describe('agent session', { timeout: 30_000 }, () => {
     assert.equal(row?.message, 'hello after hello (4409)');
   });
 
+  it('is refused when it says hello again, which is counted', async (t) => {
+    const server = await openServer(t);
+    const agent = await server.agent('web-1');
+    const refused = once(server.server, 'refused');
+    agent.hello();
+    assert.deepEqual(await refused, ['127.0.0.1', 'another hello on the connection of web-1']);
+    assert.equal(await server.metric('procmesh_refused_total{reason="hello"}'), 1);
+  });
+
+  it('does not speak for a host that its token is not for', async (t) => {
+    const server = await openServer(t);
+    const victim = await server.agent('db-1');
+    const thief = new FakeAgent('db-1', await server.connect('agent', { host: 'web-1' }));
+    const refused = once(server.server, 'refused');
+    thief.hello();
+    assert.deepEqual(await thief.wire.closed, { code: 4403, reason: 'this token is for another host' });
+    assert.deepEqual(await refused, ['127.0.0.1', 'the token of web-1, used for db-1']);
+    assert.equal(await server.metric('procmesh_refused_total{reason="hello"}'), 1);
+    await victim.wire.settled();
+    assert.equal(victim.wire.socket.readyState, victim.wire.socket.OPEN);
+    const rows = await hosts(server);
+    assert.deepEqual(
+      rows.map(({ host, status }) => [host, status]),
+      [['db-1', 'online']],
+    );
+  });
+
   it('is replaced by the next one of its host, which is heard from then on', async (t) => {
     const server = await openServer(t);
     const disconnected: string[] = [];

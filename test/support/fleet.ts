@@ -34,7 +34,7 @@ export class Fleet {
 
   /** Connects an agent that has taken its first sample. */
   async add(host: string, table: ProcessRow[]): Promise<FakeAgent> {
-    const agent = new FakeAgent(host, await this.server.connect('agent'));
+    const agent = new FakeAgent(host, await this.server.connect('agent', { host }));
     agent.wire.on('message', () => {
       this.#frames += 1;
     });

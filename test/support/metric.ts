@@ -1,5 +1,8 @@
-/** A figure of the server that listens on this port, by its name in `GET /metrics`. */
-export async function readMetric(port: number, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+import { readBody } from './https.ts';
+
+/** A figure of the server that listens on this port, by its name, with its labels if it has any, in `GET /metrics`. */
+export async function readMetric(port: number, name: string, scheme: 'http' | 'https' = 'https'): Promise<number> {
+  const text = await readBody(`${scheme}://127.0.0.1:${port}/metrics`);
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+  return line === undefined ? Number.NaN : Number(line.slice(name.length + 1));
 }

@@ -1,13 +1,41 @@
 import type { TestContext } from 'node:test';
-import { AGENT_PATH, LIVE_PATH, type Settings } from '../../src/protocol/message.ts';
+import { AGENT_PATH, LIVE_PATH, OPERATE_PATH, type Settings } from '../../src/protocol/message.ts';
 import type { Query } from '../../src/protocol/query.ts';
+import { agentToken, type HostList, type Role, type Secrets } from '../../src/server/auth.ts';
+import type { Certificate } from '../../src/server/certificate.ts';
 import { Server } from '../../src/server/server.ts';
 import { FakeAgent } from './fake-agent.ts';
 import { FakeStore } from './fake-store.ts';
 import { readMetric } from './metric.ts';
 import { Wire } from './wire.ts';
 
-export const TOKENS = { agent: 'agent'.repeat(8), viewer: 'viewer'.repeat(8) };
+export const SECRETS: Secrets = {
+  agents: Buffer.from('agent'.repeat(8)),
+  viewer: 'viewer'.repeat(8),
+  operator: 'operator'.repeat(8),
+};
+const PATHS = { agent: AGENT_PATH, viewer: LIVE_PATH, operator: OPERATE_PATH };
+
+/** A token as it would be brought to a host. */
+export function tokenOf(host: string, generation = 0): string {
+  return agentToken(SECRETS.agents, { host, generation });
+}
+
+/** Lists every host, with a token of the first generation, unless a test says otherwise. */
+export class FakeHostList implements HostList {
+  /** Undefined: not listed. */
+  readonly generations = new Map<string, number | undefined>();
+  readonly rotations: [host: string, generation: number][] = [];
+
+  generationOf(host: string): number | undefined {
+    return this.generations.has(host) ? this.generations.get(host) : 0;
+  }
+
+  rotated(host: string, generation: number): void {
+    this.generations.set(host, generation);
+    this.rotations.push([host, generation]);
+  }
+}
 
 export const SETTINGS: Settings = {
   intervalMs: 30_000,
@@ -29,39 +57,44 @@ export const SETTINGS: Settings = {
 export class TestServer {
   readonly server: Server;
   readonly store: FakeStore;
+  readonly hostList = new FakeHostList();
   readonly troubles: Error[] = [];
+  readonly #isEncrypted: boolean;
   readonly #wires: Wire[] = [];
   port = 0;
 
-  constructor(store: FakeStore, settings: Partial<Settings>, port: number) {
+  constructor(store: FakeStore, settings: Partial<Settings>, port: number, certificate?: Certificate) {
     this.store = store;
+    this.#isEncrypted = certificate !== undefined;
     this.server = new Server({
       name: 'srv-1',
       version: '1.0.0',
       listen: { host: '127.0.0.1', port },
       settings: { ...SETTINGS, ...settings },
       retentionMs: 86_400_000,
-      tokens: TOKENS,
+      certificate,
+      secrets: SECRETS,
+      hostList: this.hostList,
       store,
     });
     this.server.on('trouble', (error) => this.troubles.push(error));
   }
 
   get url(): string {
-    return `ws://127.0.0.1:${this.port}`;
+    return `${this.#isEncrypted ? 'wss' : 'ws'}://127.0.0.1:${this.port}`;
   }
 
-  /** A connection as an agent or a viewer, hung up at the end of the test. */
-  connect(role: 'agent' | 'viewer', options: { autoPong?: boolean } = {}): Promise<Wire> {
-    const path = role === 'agent' ? AGENT_PATH : LIVE_PATH;
-    const wire = new Wire(this.url + path, { token: TOKENS[role], ...options });
+  /** A connection with the right token, an agent's for a host; hung up at the end of the test. */
+  connect(role: Role, { host = 'web-1', ...options }: { host?: string; autoPong?: boolean } = {}): Promise<Wire> {
+    const token = role === 'agent' ? tokenOf(host) : SECRETS[role];
+    const wire = new Wire(this.url + PATHS[role], { token, ...options });
     this.#wires.push(wire);
     return wire.opened();
   }
 
   /** An agent that has been welcomed. */
   async agent(host: string): Promise<FakeAgent> {
-    const agent = new FakeAgent(host, await this.connect('agent'));
+    const agent = new FakeAgent(host, await this.connect('agent', { host }));
     agent.hello();
     await agent.wire.next('welcome');
     return agent;
@@ -75,7 +108,7 @@ export class TestServer {
   }
 
   metric(name: string): Promise<number> {
-    return readMetric(this.port, name);
+    return readMetric(this.port, name, this.#isEncrypted ? 'https' : 'http');
   }
 
   async stop(): Promise<void> {
@@ -98,9 +131,19 @@ export class TestServer {
 /** Starts a server that ends with the test. */
 export async function openServer(
   t: TestContext,
-  options: { store?: FakeStore; settings?: Partial<Settings>; port?: number | undefined } = {},
+  options: {
+    store?: FakeStore;
+    settings?: Partial<Settings>;
+    port?: number | undefined;
+    certificate?: Certificate;
+  } = {},
 ): Promise<TestServer> {
-  const opened = new TestServer(options.store ?? new FakeStore(), options.settings ?? {}, options.port ?? 0);
+  const opened = new TestServer(
+    options.store ?? new FakeStore(),
+    options.settings ?? {},
+    options.port ?? 0,
+    options.certificate,
+  );
   t.after(() => opened.stop());
   opened.port = await opened.server.start();
   return opened;
