@@ -8,8 +8,9 @@ import { openSources } from '../agent/sources.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { Problem } from '../problem.ts';
 import { databaseFindings } from './doctor-database.ts';
+import { serverFindings } from './doctor-server.ts';
 import { formatJson } from './json.ts';
-import { serverAddress, subCommand } from './options.ts';
+import { subCommand } from './options.ts';
 import { type Column, formatTable, outputWidth } from './table.ts';
 
 interface DoctorOptions {
@@ -17,7 +18,6 @@ interface DoctorOptions {
   json?: boolean;
 }
 
-const SERVER_TIMEOUT_MS = 2_000;
 /** `ss` answers in the background; what it cannot do is known only then. */
 const SETTLE_MS = 300;
 
@@ -52,7 +52,7 @@ async function examine(file: string): Promise<Finding[]> {
     runtime(),
     ...(config === undefined
       ? []
-      : [dataFolder(config), ...(await databaseFindings(config, file)), await server(config)]),
+      : [dataFolder(config), ...(await databaseFindings(config, file)), ...(await serverFindings(config))]),
     ...(await agentAbilities()),
   ];
 }
@@ -88,20 +88,6 @@ function dataFolder({ dataDir }: Config): Finding {
   } catch {
     const mend = "set [global] data_dir to a folder of this user's own";
     return { check, state: 'failed', found: `${dataDir} cannot be written by this user`, mend };
-  }
-}
-
-async function server({ listen }: Config): Promise<Finding> {
-  const where = new URL(serverAddress(listen)).host;
-  const check = 'server';
-  const url = `${serverAddress(listen).replace('ws:', 'http:')}/healthz`;
-  try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(SERVER_TIMEOUT_MS) });
-    if (answer.ok) return { check, state: 'ok', found: `answers at ${where}` };
-    return { check, state: 'failed', found: `${url} answers ${answer.status}`, mend: 'set [SERVER] listen' };
-  } catch {
-    const found = `none answers at ${where}`;
-    return { check, state: 'limited', found, mend: 'start it: procmesh start, or procmesh server' };
   }
 }
 

@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { ensureCertificate } from '../../src/server/certificate.ts';
+import { makeCertificate } from '../support/certificates.ts';
 import { checkoutWithoutKoffi } from '../support/checkout.ts';
 import { cleanEnvironment, freePort, MAIN, procmesh } from '../support/command.ts';
 import { scratchFolder } from '../support/scratch.ts';
@@ -52,12 +54,58 @@ describe('procmesh doctor', { concurrency: 2, timeout: 60_000 }, () => {
     assert.match(stdout, /\nTo raise it:\n {2}server: start it: procmesh start, or procmesh server\n$/);
   });
 
-  it('finds the server that runs', async (t) => {
-    const server = await openServer(t);
-    const env = { ...(await environment(t)), PROCMESH_SERVER_LISTEN: String(server.port) };
-    const { stdout } = await procmesh(t, ['doctor', '--json'], env);
-    assert.equal(findings(stdout).get('server')?.state, 'ok');
+  it('finds the server that runs, with the fingerprint of its certificate and how long it is good for', async (t) => {
+    const env = await environment(t);
+    const certificate = await ensureCertificate(env.PROCMESH_GLOBAL_DATA_DIR ?? '');
+    const server = await openServer(t, { certificate });
+    const { stdout } = await procmesh(t, ['doctor', '--json'], { ...env, PROCMESH_SERVER_LISTEN: String(server.port) });
+    const found = findings(stdout);
+    assert.equal(found.get('server')?.state, 'ok');
+    const until = new Date(certificate.validToMs).toISOString().slice(0, 10);
+    assert.deepEqual(found.get('certificate'), {
+      check: 'certificate',
+      state: 'ok',
+      found: `${certificate.fingerprint} until ${until}`,
+    });
   });
+
+  it('finds a server that does not encrypt, and says that it does not', async (t) => {
+    const server = await openServer(t);
+    const env = { ...(await environment(t)), PROCMESH_SERVER_TLS: 'off', PROCMESH_SERVER_LISTEN: String(server.port) };
+    const found = findings((await procmesh(t, ['doctor', '--json'], env)).stdout);
+    assert.equal(found.get('server')?.state, 'ok');
+    assert.equal(found.get('certificate')?.state, 'limited');
+    assert.match(found.get('certificate')?.mend ?? '', /\[SERVER\] tls = auto/);
+  });
+
+  it('fails where the server that answers has another certificate', async (t) => {
+    const env = await environment(t);
+    await ensureCertificate(env.PROCMESH_GLOBAL_DATA_DIR ?? '');
+    const server = await openServer(t, { certificate: await makeCertificate() });
+    const { code, stdout } = await procmesh(t, ['doctor', '--json'], {
+      ...env,
+      PROCMESH_SERVER_LISTEN: String(server.port),
+    });
+    assert.equal(code, 1);
+    assert.match(findings(stdout).get('server')?.found ?? '', /is not trusted: its certificate is not the pinned one/);
+  });
+
+  for (const [what, days, state, message] of [
+    ['ends soon', 29, 'limited', /until \d{4}-\d\d-\d\d$/],
+    ['has ended', -1, 'failed', /mesh\.pem expired on/],
+  ] as const)
+    it(`notices a certificate that ${what}`, async (t) => {
+      const folder = scratchFolder(t);
+      const { cert, key } = await makeCertificate({ from: -100, to: days });
+      const files = [join(folder, 'mesh.pem'), join(folder, 'mesh.key')] as const;
+      writeFileSync(files[0], cert);
+      writeFileSync(files[1], key);
+      const env = { ...(await environment(t)), PROCMESH_SERVER_TLS: files.join(',') };
+      const found = findings((await procmesh(t, ['doctor', '--json'], env)).stdout).get('certificate');
+      assert.equal(found?.state, state);
+      assert.match(found?.found ?? '', message);
+      if (state === 'limited') assert.match(found?.mend ?? '', /^renew .*mesh\.pem, then send the server a SIGHUP$/);
+    });
 
   it('fails where the configuration is wrong', async (t) => {
     const file = join(scratchFolder(t), 'config.ini');
