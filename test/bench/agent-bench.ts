@@ -1,35 +1,37 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { AGENT_ENVIRONMENT, AGENT_NODE_OPTIONS } from '../../src/cli/start.ts';
 import { writeAgentBundle } from '../../src/server/release/bundle.ts';
 import { bringKoffi } from '../../src/server/release/native.ts';
+import { writeToken } from '../support/token-file.ts';
 import { Sink } from './sink.ts';
 import { cpuMs, ended, ROOT, rssMb, type Workshop } from './tools.ts';
 
 /** Starts the agent as `procmesh start` does, from its bundle. */
 export async function startAgent(
   workshop: Workshop,
-  serverUrl: string,
-  tokenFile?: string,
+  server: { url: string; pin: string; tokenFile?: string },
 ): Promise<ChildProcess & { pid: number }> {
   const bundle = join(workshop.dir, 'agent.mjs');
   await writeAgentBundle(bundle);
   bringKoffi(workshop.dir);
   const dataDir = join(workshop.dir, `data-${Date.now()}`);
   mkdirSync(dataDir);
-  const token = join(dataDir, 'agent.token');
-  writeFileSync(token, 'bench-bench-bench-bench-bench-bench-bench\n');
+  const tokenFile = server.tokenFile ?? writeToken(dataDir, hostname());
   const args = [
     ...AGENT_NODE_OPTIONS,
     bundle,
     '--config',
     `${ROOT}conf/config.ini`,
     '--server',
-    serverUrl,
+    server.url,
+    '--pin',
+    server.pin,
     '--token-file',
-    tokenFile ?? token,
+    tokenFile,
   ];
   const env = {
     ...process.env,
@@ -45,7 +47,7 @@ export async function startAgent(
 /** Milliseconds of CPU of one whole sample: scan, attribution, encoding, sending. */
 export async function sampleCpuMs(workshop: Workshop, samples: number): Promise<number> {
   const sink = new Sink(200);
-  const agent = await startAgent(workshop, await sink.url());
+  const agent = await startAgent(workshop, await sink.open());
   await sink.wait(30);
   const before = cpuMs(agent.pid);
   await sink.wait(samples);
@@ -61,10 +63,12 @@ export async function footprint(
   samples: number,
 ): Promise<{ cpuPercent: number; rssMb: number; bareRssMb: number; bytesPerBeat: number }> {
   const sink = new Sink(2_000);
-  const url = await sink.url();
-  const bare = spawn(process.execPath, [`${ROOT}test/bench/bare.mjs`, url], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const server = await sink.open();
+  const bare = spawn(process.execPath, [`${ROOT}test/bench/bare.mjs`, server.url], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await once(bare.stdout, 'data');
-  const agent = await startAgent(workshop, url);
+  const agent = await startAgent(workshop, server);
   await sink.wait(3);
   const { beats, bytes } = sink;
   const before = cpuMs(agent.pid);

@@ -1,10 +1,14 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Settings, SUBPROTOCOL } from '../../src/protocol/message.ts';
+import { newKey, selfSignedCertificate } from '../../src/server/self-signed.ts';
 
 /** A server that welcomes any agent, counts its beats and does nothing else. */
 export class Sink {
+  readonly #https = createServer();
   readonly #server: WebSocketServer;
   readonly #settings: Settings;
   beats = 0;
@@ -21,13 +25,19 @@ export class Sink {
       top: 5,
     };
     this.#settings = { intervalMs: 30_000, sampleMs, heartbeatMs: 3_000, mounts: [], rules };
-    this.#server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => SUBPROTOCOL });
+    this.#server = new WebSocketServer({ server: this.#https, handleProtocols: () => SUBPROTOCOL });
     this.#server.on('connection', (socket) => this.#onConnection(socket));
   }
 
-  async url(): Promise<string> {
-    if (this.#server.address() === null) await once(this.#server, 'listening');
-    return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  /** Listens, with a certificate of its own. */
+  async open(): Promise<{ url: string; pin: string }> {
+    const key = newKey();
+    const cert = await selfSignedCertificate(key);
+    this.#https.setSecureContext({ cert, key });
+    this.#https.listen(0, '127.0.0.1');
+    await once(this.#https, 'listening');
+    const { port } = this.#https.address() as AddressInfo;
+    return { url: `wss://127.0.0.1:${port}`, pin: new X509Certificate(cert).fingerprint256 };
   }
 
   /** Resolves after so many more beats. */
@@ -39,6 +49,7 @@ export class Sink {
   close(): void {
     for (const client of this.#server.clients) client.terminate();
     this.#server.close();
+    this.#https.close();
   }
 
   #onConnection(socket: WebSocket): void {

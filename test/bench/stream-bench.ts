@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ownPin } from '../../src/cli/pin.ts';
 import { Client } from '../../src/client/client.ts';
+import { readBody } from '../support/https.ts';
 import { startAgent } from './agent-bench.ts';
 import { ended, ROOT, type Workshop } from './tools.ts';
 
@@ -25,16 +27,19 @@ export async function sampleToViewer(
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
   const [{ port }] = (await once(server, 'message')) as [{ port: number }];
-  const agent = await startAgent(workshop, `ws://127.0.0.1:${port}`, join(dataDir, 'agent.token'));
+  const url = `wss://127.0.0.1:${port}`;
+  const pin = ownPin({ tls: 'auto', dataDir }) ?? '';
+  const agent = await startAgent(workshop, { url, pin, tokenFile: join(dataDir, 'agent.token') });
   const client = new Client({
-    url: `ws://127.0.0.1:${port}`,
+    url,
+    pin,
     token: readFileSync(join(dataDir, 'viewer.token'), 'utf8').trim(),
   });
   const delays: number[] = [];
   const enough = Promise.withResolvers<void>();
   let skipped = 0;
   const lagMaxMs = async (): Promise<number> => {
-    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    const metrics = await readBody(`https://127.0.0.1:${port}/metrics`);
     return 1000 * Number(/^nodejs_eventloop_lag_max_seconds (\S+)/m.exec(metrics)?.[1]);
   };
   client.subscribe({ view: 'processes', sort: 'cpu', limit: 50 }, (answer) => {
