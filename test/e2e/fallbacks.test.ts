@@ -3,6 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { checkoutWithoutKoffi } from '../support/checkout.ts';
 import { Command, cleanEnvironment, MAIN } from '../support/command.ts';
 import { sleeper } from '../support/sleeper.ts';
+import { writeToken } from '../support/token-file.ts';
 import { hostsJson, psJson } from './contract.ts';
 import { assertAddsUp, burner } from './machine.ts';
 import { HOST, openMesh } from './mesh.ts';
@@ -63,7 +64,14 @@ describe('an agent attributes what adds up', { timeout: 120_000, concurrency: 2 
       const { pid } = await burner(t);
       const mesh = await openMesh(t, { PROCMESH_GLOBAL_SAMPLE_TIME: '0.5' });
       await mesh.server();
-      const [file = '', ...args] = [...through, process.execPath, main?.(t) ?? MAIN, 'agent', '--host', HOST];
+      const [file = '', ...args] = [
+        ...through,
+        process.execPath,
+        main?.(t) ?? MAIN,
+        'agent',
+        '--token-file',
+        writeToken(mesh.dataDir, HOST),
+      ];
       const agent = new Command(t, file, args, {
         env: cleanEnvironment(mesh.environment),
         stdio: ['ignore', 'pipe', 'pipe'],
