@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,9 @@ import type { HostRow } from '../../../src/protocol/row.ts';
 import { emptyDatabase } from '../../store/mysql-database.ts';
 import { type Command, freePort, launch } from '../../support/command.ts';
 import { MariaDb } from '../../support/mariadb.ts';
+import { writeToken } from '../../support/token-file.ts';
+
+const SHARED = ['agents.secret', 'viewer.token', 'operator.token', 'server.crt', 'server.key'];
 
 /** A server of the mesh, which can be killed and started again on its port. */
 export class BenchServer {
@@ -22,7 +26,11 @@ export class BenchServer {
   }
 
   get url(): string {
-    return `ws://127.0.0.1:${this.port}/`;
+    return `wss://127.0.0.1:${this.port}/`;
+  }
+
+  get pin(): string {
+    return new X509Certificate(readFileSync(join(this.dataDir, 'server.crt'))).fingerprint256;
   }
 
   async start(): Promise<void> {
@@ -39,7 +47,7 @@ export class HostsView {
 
   constructor(server: BenchServer) {
     const token = readFileSync(join(server.dataDir, 'viewer.token'), 'utf8').trim();
-    this.#client = new Client({ url: server.url, token });
+    this.#client = new Client({ url: server.url, token, pin: server.pin });
     this.#client.subscribe({ view: 'hosts', sort: 'cpu', limit: 10_000 }, (answer) => {
       if (answer.type === 'hosts') this.#rows = answer.rows;
       for (const look of this.#waiting) look();
@@ -83,7 +91,10 @@ export class BenchMesh {
       PROCMESH_MONITOR_MYSQL_PASS: address.password,
       PROCMESH_GLOBAL_INTERVAL_TIME: '1',
       PROCMESH_GLOBAL_SAMPLE_TIME: '0.5',
+<<<<<<< ours
+=======
       PROCMESH_SERVER_TLS: 'off',
+>>>>>>> theirs
     };
     for (let index = 0; index < 2; index += 1) {
       const [port, dataDir] = [await freePort(), this.folder()];
@@ -94,17 +105,11 @@ export class BenchMesh {
       };
       const server = new BenchServer(port, dataDir, () => launch(this.#t, ['server'], env, 'ipc'));
       const [first] = this.servers;
-      if (first !== undefined)
-        for (const name of ['agent.token', 'viewer.token'])
-          copyFileSync(join(first.dataDir, name), join(dataDir, name));
+      if (first !== undefined) for (const name of SHARED) copyFileSync(join(first.dataDir, name), join(dataDir, name));
       this.servers.push(server);
       await server.start();
     }
     return this;
-  }
-
-  get tokenFile(): string {
-    return join(this.servers[0]?.dataDir ?? '', 'agent.token');
   }
 
   get urls(): string {
@@ -112,8 +117,19 @@ export class BenchMesh {
   }
 
   async agent(host: string): Promise<{ command: Command; outbox: string }> {
+    const [first] = this.servers as [BenchServer];
     const dataDir = this.folder();
-    const args = ['agent', '--server', this.urls, '--host', host, '--token-file', this.tokenFile, '--net', 'sockets'];
+    const args = [
+      'agent',
+      '--server',
+      this.urls,
+      '--token-file',
+      writeToken(first.dataDir, host),
+      '--pin',
+      first.pin,
+      '--net',
+      'sockets',
+    ];
     const env = { ...this.#environment, PROCMESH_GLOBAL_DATA_DIR: dataDir };
     const command = launch(this.#t, args, env, 'ipc');
     await command.ready();

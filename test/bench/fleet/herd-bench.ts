@@ -30,7 +30,8 @@ export class Herd {
   /** Resolves when the first server has seen all of them beat. */
   async start(servers: readonly BenchServer[]): Promise<void> {
     const urls = servers.map(({ url }) => url).join();
-    const args = [HERD, String(this.#count), urls, this.#mesh.tokenFile, this.#mesh.folder()];
+    const [{ dataDir, pin }] = servers as [BenchServer];
+    const args = [HERD, String(this.#count), urls, dataDir, pin, this.#mesh.folder()];
     this.#process = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     await once(this.#process, 'message');
     await this.#streaming(servers[0] as BenchServer);
