@@ -27,10 +27,10 @@ module.exports = {
       to: { path: '^(src|tui)/', pathNot: '^src/((store|protocol)/|problem[.]ts$)' },
     },
     {
-      name: 'server-knows-the-store-port-only',
+      name: 'server-knows-the-store-ports-only',
       severity: 'error',
       from: { path: '^src/server/' },
-      to: { path: '^(src|tui)/', pathNot: '^src/(server/|protocol/|store/store[.]ts$|problem[.]ts$)' },
+      to: { path: '^(src|tui)/', pathNot: '^src/(server/|protocol/|store/(store|fleet)[.]ts$|problem[.]ts$)' },
     },
     {
       name: 'client-reaches-protocol-only',
