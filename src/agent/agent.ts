@@ -55,6 +55,8 @@ interface AgentEvents {
   reachedAgain: [];
   /** Something went wrong that the agent lives with. */
   trouble: [Error];
+  /** The host is no longer of the mesh, and why: there is nothing left to do but to stop. */
+  retired: [reason: string];
 }
 
 /** The second snapshot comes this soon after the first, so that a viewer need not wait for a whole period. */
@@ -129,6 +131,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#link.on('settings', (settings) => this.#onSettings(settings));
     this.#link.on('watch', (watch) => this.#onWatch(watch));
     this.#link.on('unwatch', (id) => this.#watches.unwatch(id));
+    this.#link.on('retire', (reason) => this.emit('retired', reason));
   }
 
   /** @throws when /proc cannot be read. */

@@ -48,6 +48,8 @@ interface LinkEvents {
   alone: [sinceMs: number, servers: readonly Unreachable[]];
   /** A server has welcomed the agent that was alone. */
   reachedAgain: [];
+  /** The host is no longer of the mesh, and why; the connection is ended and not made again. */
+  retire: [reason: string];
 }
 
 /** The agent's connection to a server: says hello, sends live frames when they are fresh, and intervals until they are acknowledged. */
@@ -153,6 +155,10 @@ export class Link extends EventEmitter<LinkEvents> {
         break;
       case 'defer':
         this.#delivery.deferred(message.endMs, message.afterMs);
+        break;
+      case 'retire':
+        this.#socket.close();
+        this.emit('retire', message.reason);
         break;
     }
   }

@@ -89,9 +89,15 @@ export async function run(args: readonly string[]): Promise<void> {
   );
   agent.on('reachedAgain', () => logger.info('a server is reached again'));
   agent.on('trouble', (error) => logger.warn({ err: error }, error.message));
+  const retired = new Promise<string>((resolve) => {
+    agent.on('retired', (reason) => {
+      logger.info({ reason }, 'retired: it ends for good');
+      resolve(reason);
+    });
+  });
   agent.start();
   tellReady(0);
-  await untilToldToStop();
+  await untilToldToStop(undefined, retired);
   agent.stop();
   lock.release();
 }

@@ -25,6 +25,7 @@ export class Child {
   readonly #name: string;
   readonly #args: readonly string[];
   readonly #echo: boolean;
+  readonly #mayEnd: boolean;
   #process: ChildProcess | undefined;
   #restart: NodeJS.Timeout | undefined;
   #delayMs = FIRST_RESTART_MS;
@@ -32,11 +33,21 @@ export class Child {
   #stopping = false;
   #isReady = false;
 
-  /** With `echo`, what the child writes to standard error is written to ours; not so under a terminal UI. */
-  constructor(options: { name: string; args: readonly string[]; environment: NodeJS.ProcessEnv; echo: boolean }) {
+  /**
+   * With `echo`, what the child writes to standard error is written to ours; not so under a terminal UI. With `mayEnd` it may
+   * have done its work, and is not started again when it ends with 0.
+   */
+  constructor(options: {
+    name: string;
+    args: readonly string[];
+    environment: NodeJS.ProcessEnv;
+    echo: boolean;
+    mayEnd?: boolean;
+  }) {
     this.#name = options.name;
     this.#args = options.args;
     this.#echo = options.echo;
+    this.#mayEnd = options.mayEnd ?? false;
     this.environment = { ...process.env, ...options.environment };
   }
 
@@ -90,13 +101,13 @@ export class Child {
     child.stderr?.on('data', (chunk: Buffer) => {
       if (this.#isReady && this.#echo) process.stderr.write(chunk);
     });
-    child.on('exit', () => this.#onExit(child));
+    child.on('exit', (code) => this.#onExit(child, code));
     return child;
   }
 
-  #onExit(child: ChildProcess): void {
+  #onExit(child: ChildProcess, code: number | null): void {
     if (this.#process === child) this.#process = undefined;
-    if (this.#stopping || !this.#isReady) return;
+    if (this.#stopping || !this.#isReady || (this.#mayEnd && code === 0)) return;
     const stable = performance.now() - this.#startedAt > STABLE_MS;
     this.#delayMs = stable ? FIRST_RESTART_MS : Math.min(LAST_RESTART_MS, this.#delayMs * 2);
     this.#restart = setTimeout(() => this.#spawn(), this.#delayMs);

@@ -15,6 +15,10 @@ export const CLOSE = {
   unexpected: 4409,
   /** Another connection for the same host has taken over. */
   replaced: 4410,
+  /** The host is no longer of the mesh. */
+  retired: 4411,
+  /** The host's token has been replaced by another one. */
+  expired: 4412,
   /** Three heartbeats went unanswered. */
   silent: 4408,
   /** The peer reads slower than it is sent to. */

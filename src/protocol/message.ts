@@ -113,6 +113,9 @@ export const ackSchema = z.object({ type: z.literal('ack'), endMs: timeMs });
 /** The interval was not taken, as too many wait for the store: the agent keeps all it has for so long and tries again. */
 export const deferSchema = z.object({ type: z.literal('defer'), endMs: timeMs, afterMs: z.int().check(z.minimum(1)) });
 
+/** The host is no longer of the mesh: the agent ends for good. */
+export const retireSchema = z.object({ type: z.literal('retire'), reason: z.string().check(z.maxLength(200)) });
+
 export const subscribeSchema = z.object({ type: z.literal('subscribe'), id, query: querySchema });
 export const unsubscribeSchema = z.object({ type: z.literal('unsubscribe'), id });
 
@@ -173,6 +176,7 @@ export const serverToAgentSchema = z.discriminatedUnion('type', [
   unwatchSchema,
   ackSchema,
   deferSchema,
+  retireSchema,
 ]);
 export const viewerToServerSchema = z.discriminatedUnion('type', [subscribeSchema, unsubscribeSchema]);
 export const serverToViewerSchema = z.discriminatedUnion('type', [

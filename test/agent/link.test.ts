@@ -56,6 +56,18 @@ test('says hello first, with its token, and nothing before it is welcome', GUARD
   assert.deepEqual(connection.received, []);
 });
 
+test('hangs up for good when its host is retired', GUARD, async (t) => {
+  const { server, link } = await setUp(t);
+  const connection = await server.connection();
+  const statuses: string[] = [];
+  link.on('status', ({ state }) => statuses.push(state));
+  const retired = once(link, 'retire');
+  connection.send({ type: 'retire', reason: 'taken offline' });
+  assert.deepEqual(await retired, ['taken offline']);
+  assert.equal((await connection.closed).code, 1000);
+  assert.deepEqual(statuses, ['closed']);
+});
+
 test('sends live frames once it is welcome', GUARD, async (t) => {
   const { server, link } = await setUp(t);
   const connection = await server.connection();

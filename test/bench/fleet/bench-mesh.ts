@@ -91,10 +91,6 @@ export class BenchMesh {
       PROCMESH_MONITOR_MYSQL_PASS: address.password,
       PROCMESH_GLOBAL_INTERVAL_TIME: '1',
       PROCMESH_GLOBAL_SAMPLE_TIME: '0.5',
-<<<<<<< ours
-=======
-      PROCMESH_SERVER_TLS: 'off',
->>>>>>> theirs
     };
     for (let index = 0; index < 2; index += 1) {
       const [port, dataDir] = [await freePort(), this.folder()];
