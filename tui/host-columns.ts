@@ -102,12 +102,14 @@ function shareColumn(
   };
 }
 
-/** The largest users of each resource, or the state of a host that is not there. */
+/** The largest users of each resource, or the state of a host whose figures are not here. */
 function topColumn(at: string, culprit: Metric): Column<HostRow> {
   return {
     ...{ name: 'top', caption: `TOP ${culprit.caption}`, width: 16, grow: 2, align: 'left', priority: 6 },
     cell: (row, width) =>
-      row.status === 'online' ? textCell(culpritsOf(row, culprit.sort), width) : textCell(stateOf(row, at), width, DIM),
+      row.status === 'online' && row.cpuPercent !== undefined
+        ? textCell(culpritsOf(row, culprit.sort), width)
+        : textCell(stateOf(row, at), width, DIM),
     compare: byText((row) => culpritsOf(row, culprit.sort)),
   };
 }
@@ -131,9 +133,14 @@ function culpritsOf(row: HostRow, first: SortName): string {
   return named.join('   ');
 }
 
-/** `offline, seen 3 m ago, connection reset`. */
+/** `offline, seen 3 m ago, connection reset`, or `deploying, copying runtime and agent`. */
 export function stateOf(row: HostRow, at: string): string {
-  const silentMs = row.lastSeenAt === undefined ? Number.NaN : Date.parse(at) - Date.parse(row.lastSeenAt);
-  const seen = Number.isNaN(silentMs) ? 'never seen' : `seen ${formatAge(silentMs)} ago`;
-  return [row.status, seen, ...(row.message === undefined ? [] : [row.message])].join(', ');
+  const isMissed = row.status === 'offline' || row.status === 'late';
+  return [row.status, isMissed ? lastSeen(row, at) : undefined, row.message]
+    .filter((part) => part !== undefined)
+    .join(', ');
+}
+
+function lastSeen({ lastSeenAt }: HostRow, at: string): string {
+  return lastSeenAt === undefined ? 'never seen' : `seen ${formatAge(Date.parse(at) - Date.parse(lastSeenAt))} ago`;
 }

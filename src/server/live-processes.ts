@@ -178,11 +178,16 @@ export class LiveProcesses implements LiveQuery {
 
   #incomplete(): Incomplete[] {
     const hosts = this.#query.host === undefined ? this.#registry.hostNames() : [this.#query.host];
-    return hosts.filter((host) => !this.#answers.has(host)).map((host) => ({ host, reason: this.#absence(host) }));
+    return hosts
+      .filter((host) => !this.#answers.has(host))
+      .map((host) => ({ host, reason: this.#absence(host) }))
+      .filter(({ host, reason }) => reason !== 'retired' || host === this.#query.host);
   }
 
   #absence(host: string): string {
-    if (!this.#registry.has(host)) return UNKNOWN_HOST;
-    return this.#registry.connectionOf(host) === undefined ? 'offline' : 'has not answered in time';
+    if (this.#registry.connectionOf(host) !== undefined) return 'has not answered in time';
+    const row = this.#registry.row(host);
+    if (row === undefined) return UNKNOWN_HOST;
+    return row.status === 'online' ? `connected to ${row.server}` : row.status;
   }
 }

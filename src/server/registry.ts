@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { AgentRows, Beat, Hello, ServerToAgent, Unreachable } from '../protocol/message.ts';
 import type { HostRow } from '../protocol/row.ts';
+import type { HostList, ListedHost } from './host-list.ts';
+import { listedRow } from './listed-row.ts';
 
 /** A connected agent, as the rest of the server sees it. */
 export interface AgentConnection {
@@ -10,6 +12,10 @@ export interface AgentConnection {
   send(message: ServerToAgent): void;
   /** Ends the connection because another one speaks for the host now. */
   replace(): void;
+  /** Tells the agent to end for good, as its host is no longer of the mesh. */
+  retire(reason: string): void;
+  /** Ends the connection because its token is void: another one was made. */
+  expire(): void;
 }
 
 interface HostState {
@@ -46,12 +52,13 @@ const REVIEW_MS = 500;
 /** An agent that was replaced comes back within 10 s: that there are two is said until neither did for so long. */
 const CONTEST_MS = 60_000;
 
-/** The live state of every host this server knows. */
+/** The live state of every host this server knows: those of the list, and those that only history knows. */
 export class Registry extends EventEmitter<RegistryEvents> {
   readonly #hosts = new Map<string, HostState>();
   readonly #serverName: string;
   readonly #review = setInterval(() => this.#reviewAll(), REVIEW_MS).unref();
   #reviewedAt = performance.now();
+  #list: HostList | undefined;
   #sampleMs: number;
 
   constructor(options: { serverName: string; sampleMs: number }) {
@@ -63,6 +70,18 @@ export class Registry extends EventEmitter<RegistryEvents> {
 
   close(): void {
     clearInterval(this.#review);
+  }
+
+  /** From now on the hosts of the list are known, with what the list says of them. */
+  follow(list: HostList): void {
+    this.#list = list;
+    list.on('change', (changes) => {
+      for (const { host, after } of changes) {
+        if (after !== undefined) this.#of(host);
+        else this.#forgetUnseen(host);
+        this.emit('change', host);
+      }
+    });
   }
 
   setSamplePeriod(sampleMs: number): void {
@@ -163,7 +182,18 @@ export class Registry extends EventEmitter<RegistryEvents> {
     }
     const message = connection === undefined ? state.message : (state.contest?.message ?? beat?.message);
     if (message !== undefined) row.message = message;
-    return row;
+    const listed = this.#list?.get(host);
+    return listed === undefined ? row : listedRow(row, listed, this.#isElsewhere(listed));
+  }
+
+  /** What is connected here is known here: a note that says so of another host was left by a server that was killed. */
+  #isElsewhere(listed: ListedHost): boolean {
+    return listed.server !== this.#serverName && this.#list?.isConnected(listed) === true;
+  }
+
+  #forgetUnseen(host: string): void {
+    const state = this.#hosts.get(host);
+    if (state?.connection === undefined && state?.lastSeenMs === undefined) this.#hosts.delete(host);
   }
 
   #isLate({ lastBeatAt, beat }: HostState): boolean {

@@ -71,6 +71,15 @@ export class AgentSession implements AgentConnection {
     this.#peer.close(CLOSE.replaced, 'another connection speaks for this host');
   }
 
+  retire(reason: string): void {
+    this.send({ type: 'retire', reason });
+    this.#peer.close(CLOSE.retired, 'retired');
+  }
+
+  expire(): void {
+    this.#peer.close(CLOSE.expired, 'its token was replaced');
+  }
+
   #onMessage(message: AgentToServer): void {
     const { host, registry, ingest, metrics, serverName, settings, refuse } = this.#dependencies;
     if ((message.type === 'hello') === (this.#hello !== undefined)) {

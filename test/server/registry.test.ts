@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { Beat } from '../../src/protocol/message.ts';
+import { HostList } from '../../src/server/host-list.ts';
 import { type AgentConnection, Registry } from '../../src/server/registry.ts';
 import { usage } from '../store/sample.ts';
+import { FakeFleet } from '../support/fake-fleet.ts';
 
 /** How often it looks at its hosts. */
 const REVIEW_MS = 500;
@@ -11,6 +13,8 @@ const NOW = Date.UTC(2026, 10, 23, 3, 12);
 function connection(host: string, version = '1.0.0', address = '10.0.0.1'): AgentConnection & { replaced: number } {
   const made = {
     address,
+    retire: () => undefined,
+    expire: () => undefined,
     hello: { type: 'hello', host, version, outbox: { waiting: 0, dropped: 0 } } as const,
     replaced: 0,
     send: () => undefined,
@@ -257,5 +261,28 @@ describe('registry', { timeout: 30_000 }, () => {
     ]);
     hosts.connect(connection('web-2'));
     assert.equal(told.length, 2);
+  });
+
+  it('knows the hosts of the list, and forgets one that is taken out and was never seen', async (t) => {
+    const { hosts } = registry(t);
+    const fleet = new FakeFleet();
+    fleet.rows.push({ rshost: 'web-1', istate: 1 }, { rshost: 'web-2', istate: 2 }, { rshost: 'web-3', istate: 2 });
+    const list = new HostList(fleet);
+    t.after(() => list.stop());
+    hosts.follow(list);
+    const changed: string[] = [];
+    hosts.on('change', (host) => changed.push(host));
+    await list.start();
+    assert.deepEqual(hosts.hostNames(), ['web-1', 'web-2', 'web-3']);
+    assert.deepEqual(hosts.row('web-1'), { host: 'web-1', status: 'deploying', message: 'waits for its turn' });
+    hosts.remember('web-2', NOW);
+    hosts.connect(connection('web-3'));
+    changed.length = 0;
+    fleet.rows.length = 0;
+    await list.refresh();
+    assert.deepEqual(changed, ['web-1', 'web-2', 'web-3']);
+    assert.deepEqual(hosts.hostNames(), ['web-2', 'web-3']);
+    assert.equal(hosts.row('web-2')?.status, 'offline');
+    assert.equal(hosts.row('web-3')?.status, 'online');
   });
 });

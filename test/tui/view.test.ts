@@ -49,11 +49,11 @@ test('hosts at 80×24: bars, culprits, and the state of those that are not onlin
     HOST               ▼CPU        MEM       DISK        NET TOP CPU
 › ● db-02        ███▊·  76% ███··  61% ███▍·  67% ████▋  53M mysqld:3307 182%  …
   ● db-01        ██▉··  58% ███··  61% ███▏·  62% ███▉·  44M mysqld:3307 182%  …
-  ↑ cache-1.exa… ██···  40% ███··  61% ██▉··  59% █████  57M upgrading, seen 0 …
+  ↑ cache-1.exa… ██···  40% ███··  61% ██▉··  59% █████  57M upgrading
   ◐ 数据库-03    █▊···  35% ███··  61% ██▌··  50% ████▋  52M late, seen 8 s ago
   ○ db-04         offline, seen 4 m ago, connection reset
-  ↑ db-05         deploying, never seen
-  ✗ db-06         failed, never seen, ssh: permission denied
+  ↑ db-05         deploying
+  ✗ db-06         failed, ssh: permission denied
 
 
 
