@@ -1,0 +1,74 @@
+import { EventEmitter } from 'node:events';
+import type WebSocket from 'ws';
+import { CLOSE, decode, FrameError, MAX_SERVER_FRAME_BYTES } from '../protocol/codec.ts';
+import { OPERATE_PATH } from '../protocol/message.ts';
+import {
+  type Change,
+  type OperatorToServer,
+  type ServerToOperator,
+  serverToOperatorSchema,
+} from '../protocol/operator.ts';
+import { type ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect.ts';
+
+interface OperatorEvents {
+  status: [ConnectionStatus];
+  /** How a change goes on, by its id. */
+  answer: [ServerToOperator];
+}
+
+/**
+ * An operator's connection to a server. Each change is sent once: what becomes of one whose connection was lost is not
+ * told any more, but the server goes on with it.
+ */
+export class OperatorClient extends EventEmitter<OperatorEvents> {
+  readonly #socket: ReconnectingSocket;
+  readonly #unsent: OperatorToServer[] = [];
+  #lastId = 0;
+
+  /** `url` is the server's base, `wss://10.0.0.5:9300`; the token is the operators' one; for the pin see `ReconnectOptions`. */
+  constructor(options: { url: string; token: string; pin?: string | undefined; heartbeatMs?: number }) {
+    super();
+    this.#socket = new ReconnectingSocket({
+      urls: [new URL(OPERATE_PATH, options.url).href],
+      token: () => options.token,
+      pin: () => options.pin,
+      maxPayloadBytes: MAX_SERVER_FRAME_BYTES,
+      heartbeatMs: options.heartbeatMs ?? 3_000,
+      maxDelayMs: 2_000,
+    });
+    this.#socket.on('status', (status) => this.#onStatus(status));
+    this.#socket.on('frame', (data, isBinary) => this.#onFrame(data, isBinary));
+  }
+
+  connect(): void {
+    this.#socket.open();
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  /** Sends it as soon as there is a connection. @returns the id that its answers bear. */
+  change(change: Omit<Change, 'type' | 'id'>): number {
+    this.#lastId += 1;
+    const message: OperatorToServer = { type: 'change', id: this.#lastId, ...change };
+    if (!this.#socket.send(JSON.stringify(message))) this.#unsent.push(message);
+    return this.#lastId;
+  }
+
+  #onStatus(status: ConnectionStatus): void {
+    if (status.state === 'open')
+      for (const message of this.#unsent.splice(0)) this.#socket.send(JSON.stringify(message));
+    this.emit('status', status);
+  }
+
+  #onFrame(data: WebSocket.RawData, isBinary: boolean): void {
+    try {
+      const message = decode(serverToOperatorSchema, data, isBinary);
+      if (message.type !== undefined) this.emit('answer', message);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#socket.drop(CLOSE.badFrame, error.message);
+    }
+  }
+}
