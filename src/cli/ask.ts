@@ -19,19 +19,14 @@ export async function ask(
 ): Promise<void> {
   const client = new Client(target);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const unreachable = (reason: string): Problem =>
-    new Problem(
-      'ERR_SERVER',
-      `no answer from the server at ${target.url} (${reason}): start it (procmesh start), or name another with --server`,
-    );
-  let timer = setTimeout(() => reject(unreachable('timed out')), CONNECT_TIMEOUT_MS);
+  let timer = setTimeout(() => reject(unreachable(target.url, 'timed out')), CONNECT_TIMEOUT_MS);
   let answered = false;
   client.on('status', (status) => {
     if (status.state === 'refused') reject(refused(target.url, status));
-    else if (status.state === 'lost' && !answered) reject(unreachable(status.reason));
+    else if (status.state === 'lost' && !answered) reject(unreachable(target.url, status.reason));
     else if (status.state === 'open' && !answered) {
       clearTimeout(timer);
-      timer = setTimeout(() => reject(unreachable('timed out')), ANSWER_TIMEOUT_MS);
+      timer = setTimeout(() => reject(unreachable(target.url, 'timed out')), ANSWER_TIMEOUT_MS);
     }
   });
   client.subscribe(query, (answer) => {
@@ -60,7 +55,16 @@ export async function ask(
   }
 }
 
-function refused(url: string, { what, reason }: Extract<ConnectionStatus, { state: 'refused' }>): Problem {
+/** Why a server could not be asked. */
+export function unreachable(url: string, reason: string): Problem {
+  return new Problem(
+    'ERR_SERVER',
+    `no answer from the server at ${url} (${reason}): start it (procmesh start), or name another with --server`,
+  );
+}
+
+/** Why a server, or this side, would not. */
+export function refused(url: string, { what, reason }: Extract<ConnectionStatus, { state: 'refused' }>): Problem {
   if (what === 'token')
     return new Problem('ERR_TOKEN', `the server at ${url} refuses the token: name the right one with --token-file`);
   return new Problem('ERR_CERTIFICATE', `the server at ${url} is not trusted: ${reason}`);

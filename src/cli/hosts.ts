@@ -1,7 +1,9 @@
 import { formatBytes, formatPercent } from '../../tui/format.ts';
+import { ACTS, type Act } from '../protocol/operator.ts';
 import { MAX_LIMIT } from '../protocol/query.ts';
 import type { HostRow } from '../protocol/row.ts';
 import { ask } from './ask.ts';
+import { changeHosts } from './hosts-change.ts';
 import { formatJson } from './json.ts';
 import { type ViewerOptions, viewerCommand, viewerTarget } from './options.ts';
 import { type Column, formatTable, outputWidth } from './table.ts';
@@ -11,11 +13,14 @@ interface HostsOptions extends ViewerOptions {
   watch?: boolean;
 }
 
-/** `procmesh hosts`: every host and its state, once or again and again. */
+/** `procmesh hosts`: every host and its state, once or again and again; or a change of the fleet. */
 export async function run(args: readonly string[]): Promise<void> {
+  const [act, ...rest] = args;
+  if (isAct(act)) return changeHosts(act, rest);
   const command = viewerCommand('hosts', 'The hosts, their state and what they use.')
     .option('--json', 'JSON; with --watch one line for each answer')
-    .option('--watch', 'go on, whenever something changes');
+    .option('--watch', 'go on, whenever something changes')
+    .addHelpText('after', `\nTo change them: procmesh hosts ${ACTS.join('|')} HOST… (each with --help)`);
   const options = command.parse([...args], { from: 'user' }).opts<HostsOptions>();
   await ask(
     viewerTarget(options),
@@ -30,6 +35,10 @@ export async function run(args: readonly string[]): Promise<void> {
       },
     },
   );
+}
+
+function isAct(text: string | undefined): text is Act {
+  return ACTS.some((act) => act === text);
 }
 
 const COLUMNS: Column<HostRow>[] = [

@@ -47,6 +47,16 @@ export function viewerCommand(name: string, description: string): Command {
     .addOption(pinOption());
 }
 
+export type OperatorOptions = ViewerOptions;
+
+/** Adds the choice of a server to an operator's command. */
+export function operatorCommand(name: string, description: string): Command {
+  return subCommand(name, description)
+    .option('--server <url>', 'server to tell, wss://HOST:PORT (default: the one of the configuration)', serverUrl)
+    .option('--token-file <file>', "file with the operators' token (default: operator.token in the data folder)")
+    .addOption(pinOption());
+}
+
 /** The choice of a rung of the network ladder, of an agent and of who starts one. */
 export function netOption(): Option {
   return new Option('--net <source>', "where figures of processes' network come from")
@@ -54,8 +64,23 @@ export function netOption(): Option {
     .default('auto');
 }
 
+export interface Target {
+  url: string;
+  token: string;
+  pin: string | undefined;
+}
+
 /** Where a viewer's command connects, and as whom. @throws Problem when there is no token. */
-export function viewerTarget(options: ViewerOptions): { url: string; token: string; pin: string | undefined } {
+export function viewerTarget(options: ViewerOptions): Target {
+  return target('viewer', options);
+}
+
+/** Where an operator's command connects, and as whom. @throws Problem when there is no token. */
+export function operatorTarget(options: OperatorOptions): Target {
+  return target('operator', options);
+}
+
+function target(role: 'viewer' | 'operator', options: ViewerOptions): Target {
   const { server, tokenFile: file, pin } = options;
   if (server !== undefined) requireTls([server], pin);
   // Whoever looks from afar needs no configuration.
@@ -63,7 +88,7 @@ export function viewerTarget(options: ViewerOptions): { url: string; token: stri
   const config = configure(options);
   return {
     url: server ?? serverAddress(config),
-    token: readToken(file ?? tokenFile(config.dataDir, 'viewer')),
+    token: readToken(file ?? tokenFile(config.dataDir, role)),
     pin: pin ?? (server === undefined ? ownPin(config) : undefined),
   };
 }

@@ -5,11 +5,14 @@ import { acquireLock } from '../lock.ts';
 import { createLogger, type Logger } from '../logger.ts';
 import { Problem } from '../problem.ts';
 import type { Settings } from '../protocol/message.ts';
-import { ensureSecrets, type HostList } from '../server/auth.ts';
+import { ensureSecrets } from '../server/auth.ts';
 import { type Certificate, ensureCertificate, readCertificate } from '../server/certificate.ts';
+import { HostList } from '../server/host-list.ts';
+import { Retention } from '../server/retention.ts';
 import { Server } from '../server/server.ts';
 import { MysqlStore } from '../store/mysql.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
+import { createMesh, serverName } from './mesh.ts';
 import { configure, serverAddress, subCommand } from './options.ts';
 import { tellReady, untilToldToStop } from './stop.ts';
 import { VERSION } from './version.ts';
@@ -17,8 +20,9 @@ import { VERSION } from './version.ts';
 /** `procmesh server`: runs until it is told to stop. */
 export async function run(args: readonly string[]): Promise<void> {
   const options = subCommand('server', 'The server that agents and viewers connect to.')
+    .option('--with-agent', 'lists this machine, for an agent that is started beside the server')
     .parse([...args], { from: 'user' })
-    .opts<{ config: string }>();
+    .opts<{ config: string; withAgent?: boolean }>();
   const config = configure(options);
   process.title = 'procmesh-server';
   const secrets = ensureSecrets(config.dataDir, hostname());
@@ -29,23 +33,32 @@ export async function run(args: readonly string[]): Promise<void> {
     config.mysql === undefined
       ? await openSqliteStore(join(config.dataDir, 'procmesh.db'))
       : new MysqlStore(config.mysql);
+  const hosts = new HostList(store.fleet);
   const server = new Server({
-    name: hostname(),
+    name: serverName(config),
     version: config.version || VERSION,
     listen: { ...config.listen, host: config.listen.host || '0.0.0.0' },
     settings: settingsOf(config),
-    retentionMs: config.retentionMs,
     certificate,
     secrets,
-    hostList: EVERY_HOST,
+    hostList: hosts,
     store,
   });
-  server.on('trouble', (error) => logger.warn({ err: error }, error.message));
+  const onTrouble = (error: Error): void => logger.warn({ err: error }, error.message);
+  server.on('trouble', onTrouble);
+  const mesh = createMesh(config, {
+    ...{ fleet: store.fleet, hosts, server, secrets, certificate, onTrouble },
+    hasAgent: options.withAgent ?? false,
+    deployer: NO_DEPLOYER,
+    duties: [new Retention({ store, keepMs: config.retentionMs, onTrouble })],
+  });
   server.on('refused', (address, reason) => logger.warn({ address }, `refused: ${reason}`));
   server.on('connected', (host) => logger.info({ host }, 'agent connected'));
   server.on('disconnected', (host) => logger.info({ host }, 'agent disconnected'));
   try {
+    await mesh.prepare();
     const port = await server.start();
+    mesh.start();
     const history = config.mysql === undefined ? 'sqlite' : `mysql at ${config.mysql.host}:${config.mysql.port}`;
     const url = serverAddress({ ...config, listen: { ...config.listen, port } });
     logger.info({ url, pin: certificate?.fingerprint, dataDir: config.dataDir, history }, 'listening');
@@ -62,6 +75,8 @@ export async function run(args: readonly string[]): Promise<void> {
     throw error;
   } finally {
     await server.stop();
+    await mesh.stop();
+    await store.close();
     lock.release();
   }
 }
@@ -76,8 +91,6 @@ async function certificateOf({ tls, dataDir }: Config): Promise<Certificate | un
 function isLoopback(host: string): boolean {
   return /^(127\.|::1$|localhost$)/.test(host);
 }
-
-const EVERY_HOST: HostList = { generationOf: () => 0, rotated: () => undefined };
 
 /**
  * Thresholds, times and a renewed certificate are taken over at once; what a running server cannot change waits for the
@@ -99,3 +112,6 @@ function settingsOf(config: Config): Settings {
   const { intervalMs, sampleMs, heartbeatMs, cpuBudgetPercent, mounts, rules } = config;
   return { intervalMs, sampleMs, heartbeatMs, cpuBudgetPercent, mounts: [...mounts], rules };
 }
+
+const cannot = (): Promise<never> => Promise.reject(new Problem('ERR_DEPLOY', 'this server cannot deploy'));
+const NO_DEPLOYER = { install: cannot, replaceToken: cannot, remove: cannot };

@@ -46,7 +46,7 @@ export async function run(args: readonly string[]): Promise<void> {
 
   const server = new Child({
     name: 'server',
-    args: [mainFile(), 'server', ...common],
+    args: [mainFile(), 'server', '--with-agent', ...common],
     environment: { PROCMESH_GLOBAL_LOG_FILE: logFile, PROCMESH_SERVER_LISTEN: `${host}:${config.listen.port}` },
     echo: !withTui,
   });
@@ -61,6 +61,7 @@ export async function run(args: readonly string[]): Promise<void> {
       args: [...AGENT_NODE_OPTIONS, bundle, ...common, '--net', options.net],
       environment: { ...AGENT_ENVIRONMENT, PROCMESH_GLOBAL_LOG_FILE: agentLogFile(logFile), PROCMESH_SERVER_LISTEN },
       echo: !withTui,
+      mayEnd: true,
     });
     await agent.start();
     if (!withTui) {

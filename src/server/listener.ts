@@ -12,6 +12,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { Problem } from '../problem.ts';
 import { MAX_AGENT_FRAME_BYTES, MAX_VIEWER_FRAME_BYTES } from '../protocol/codec.ts';
 import { REASON_HEADER, SUBPROTOCOL } from '../protocol/message.ts';
+import { MAX_OPERATOR_FRAME_BYTES } from '../protocol/operator.ts';
 import type { HostList, Role, Secrets } from './auth.ts';
 import type { Certificate } from './certificate.ts';
 import { type Admitted, judge } from './gate.ts';
@@ -57,7 +58,7 @@ export class Listener {
     this.#sockets = {
       agent: upgrader(MAX_AGENT_FRAME_BYTES),
       viewer: upgrader(MAX_VIEWER_FRAME_BYTES),
-      operator: upgrader(MAX_VIEWER_FRAME_BYTES),
+      operator: upgrader(MAX_OPERATOR_FRAME_BYTES),
     };
   }
 

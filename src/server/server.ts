@@ -1,10 +1,9 @@
 import { EventEmitter } from 'node:events';
 import pRetry from 'p-retry';
 import type { WebSocket } from 'ws';
-import { Problem } from '../problem.ts';
 import { CLOSE } from '../protocol/codec.ts';
 import type { Settings } from '../protocol/message.ts';
-import type { Store, StoreErrorCode } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import type { HostList, Secrets } from './auth.ts';
 import type { Certificate } from './certificate.ts';
 import { History } from './history.ts';
@@ -12,19 +11,12 @@ import { Ingest } from './ingest.ts';
 import { Listener } from './listener.ts';
 import { LiveQueries } from './live.ts';
 import { ServerMetrics } from './metrics.ts';
+import { isPassing } from './passing.ts';
 import { type RefusalReason, Refusals } from './refusals.ts';
 import { Registry } from './registry.ts';
-import { Retention } from './retention.ts';
 import { AgentSession } from './session.ts';
 import { Viewer } from './viewer.ts';
 
-/** A store that answers so will answer otherwise by itself. */
-const PASSING = new Set<string>([
-  'ERR_STORE_AWAY',
-  'ERR_STORE_SLOW',
-  'ERR_STORE_BUSY',
-  'ERR_STORE_LOCKED',
-] satisfies StoreErrorCode[]);
 const RECALL_EVERY_MS = 5_000;
 
 export interface ServerOptions {
@@ -33,7 +25,6 @@ export interface ServerOptions {
   version: string;
   listen: { host: string; port: number };
   settings: Settings;
-  retentionMs: number;
   /** Undefined: nothing is encrypted. */
   certificate: Certificate | undefined;
   secrets: Secrets;
@@ -54,12 +45,11 @@ interface ServerEvents {
 
 /** The middle of the mesh: agents on one side, viewers on the other, the store below. */
 export class Server extends EventEmitter<ServerEvents> {
+  readonly metrics = new ServerMetrics();
+  readonly registry: Registry;
   readonly #options: ServerOptions;
   #settings: Settings;
-  readonly #metrics = new ServerMetrics();
-  readonly #registry: Registry;
   readonly #ingest: Ingest;
-  readonly #retention: Retention;
   readonly #refusals: Refusals;
   readonly #listener: Listener;
   readonly #stopping = new AbortController();
@@ -68,16 +58,15 @@ export class Server extends EventEmitter<ServerEvents> {
     super();
     this.#options = options;
     this.#settings = options.settings;
-    const { name, settings, store, listen, certificate, secrets, hostList, version, retentionMs } = options;
-    const metrics = this.#metrics;
+    const { name, settings, store, listen, certificate, secrets, hostList, version } = options;
+    const metrics = this.metrics;
     const onTrouble = (error: Error): void => void this.emit('trouble', error);
     const registry = new Registry({ serverName: name, sampleMs: settings.sampleMs });
-    this.#registry = registry;
+    this.registry = registry;
     registry.on('connected', (host) => this.emit('connected', host));
     registry.on('disconnected', (host) => this.emit('disconnected', host));
     const ingest = new Ingest({ store, metrics, onTrouble });
     this.#ingest = ingest;
-    this.#retention = new Retention({ store, keepMs: retentionMs, onTrouble });
     const live = new LiveQueries(registry);
     const history = new History(store, registry);
     const refusals = new Refusals({
@@ -113,21 +102,24 @@ export class Server extends EventEmitter<ServerEvents> {
     try {
       await this.#recallHosts();
     } catch (error) {
-      if (!(error instanceof Problem && PASSING.has(error.code))) throw error;
+      if (!isPassing(error)) throw error;
       this.emit('trouble', error);
       void this.#recallHostsLater();
     }
-    const port = await this.#listener.open();
-    this.#retention.start();
-    return port;
+    return this.#listener.open();
+  }
+
+  /** What agents work by now. */
+  get settings(): Settings {
+    return this.#settings;
   }
 
   /** Tells every agent, and those that come, to work by these. */
   changeSettings(settings: Settings): void {
     this.#settings = settings;
-    this.#registry.setSamplePeriod(settings.sampleMs);
-    for (const host of this.#registry.hostNames())
-      this.#registry.connectionOf(host)?.send({ type: 'settings', settings });
+    this.registry.setSamplePeriod(settings.sampleMs);
+    for (const host of this.registry.hostNames())
+      this.registry.connectionOf(host)?.send({ type: 'settings', settings });
   }
 
   /** Shows another certificate to who connects from now on. */
@@ -135,21 +127,19 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#listener.changeCertificate(certificate);
   }
 
-  /** Hangs up, then closes the store; intervals that are not stored come again from their agents. */
+  /** Hangs up; intervals that are not stored come again from their agents. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#retention.stop();
     this.#ingest.close();
     this.#registry.close();
     await this.#listener.close();
     this.#refusals.close();
-    await this.#options.store.close();
   }
 
   /** Hosts that history knows and that have not connected yet. */
   async #recallHosts(): Promise<void> {
     for (const { host, lastIntervalEndMs } of await this.#options.store.knownHosts())
-      this.#registry.remember(host, lastIntervalEndMs);
+      this.registry.remember(host, lastIntervalEndMs);
   }
 
   async #recallHostsLater(): Promise<void> {

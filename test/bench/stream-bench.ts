@@ -22,7 +22,7 @@ export async function sampleToViewer(
     PROCMESH_GLOBAL_SAMPLE_TIME: '0.2',
     PROCMESH_GLOBAL_INTERVAL_TIME: '5',
   };
-  const server = spawn(process.execPath, [`${ROOT}src/main.ts`, 'server'], {
+  const server = spawn(process.execPath, [`${ROOT}src/main.ts`, 'server', '--with-agent'], {
     env,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });

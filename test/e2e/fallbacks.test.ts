@@ -64,14 +64,8 @@ describe('an agent attributes what adds up', { timeout: 120_000, concurrency: 2 
       const { pid } = await burner(t);
       const mesh = await openMesh(t, { PROCMESH_GLOBAL_SAMPLE_TIME: '0.5' });
       await mesh.server();
-      const [file = '', ...args] = [
-        ...through,
-        process.execPath,
-        main?.(t) ?? MAIN,
-        'agent',
-        '--token-file',
-        writeToken(mesh.dataDir, HOST),
-      ];
+      const token = ['--token-file', writeToken(mesh.dataDir, HOST)];
+      const [file = '', ...args] = [...through, process.execPath, main?.(t) ?? MAIN, 'agent', ...token];
       const agent = new Command(t, file, args, {
         env: cleanEnvironment(mesh.environment),
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -16,6 +16,7 @@ export class Mesh {
   readonly port: number;
   readonly #t: TestContext;
   readonly #settings: NodeJS.ProcessEnv;
+  #isListed = false;
 
   constructor(t: TestContext, dataDir: string, port: number, settings: NodeJS.ProcessEnv) {
     this.#t = t;
@@ -44,7 +45,15 @@ export class Mesh {
   async server(): Promise<Command> {
     const server = launch(this.#t, ['server'], this.environment, 'ipc');
     await server.ready();
+    if (!this.#isListed) await this.list(HOST);
+    this.#isListed = true;
     return server;
+  }
+
+  /** Lists a host whose agent is started by hand. @returns its token. */
+  async list(host: string): Promise<string> {
+    const { stdout } = await this.run('hosts', 'token', host);
+    return stdout.trim();
   }
 
   /** An agent that measures, connected or not. */

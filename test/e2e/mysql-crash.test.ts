@@ -97,6 +97,7 @@ describe('whatever dies, with MySQL', { timeout: 280_000 }, () => {
       await started.ready();
       return started;
     };
+    mariadb.script("INSERT INTO dbzz_monitor.tb_monitor_host_config (rshost, istate) VALUES ('db-1', 2), ('db-2', 2)");
     let server = await startServer();
     const hosts = ['db-1', 'db-2'].map((name) => new Host(t, name, environment));
     for (const host of hosts) await host.start(serverDir);

@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { AGENT_PATH } from '../../src/protocol/message.ts';
 import { launch } from '../support/command.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
-import { writeToken } from '../support/token-file.ts';
 import { Wire } from '../support/wire.ts';
 import { openMesh } from './mesh.ts';
 
@@ -25,8 +24,7 @@ async function opened(t: TestContext) {
   };
   const server = launch(t, ['server', '--config', config], mesh.environment, 'ipc');
   await server.ready();
-  const token = readFileSync(writeToken(mesh.dataDir, 'web-1'), 'utf8').trim();
-  const wire = await new Wire(mesh.url + AGENT_PATH, { token }).opened();
+  const wire = await new Wire(mesh.url + AGENT_PATH, { token: await mesh.list('web-1') }).opened();
   t.after(() => wire.socket.terminate());
   new FakeAgent('web-1', wire).hello();
   return { server, wire, set, settings: (await wire.next('welcome')).settings };

@@ -25,18 +25,4 @@ describe('server', { timeout: 30_000 }, () => {
     later.hello();
     assert.deepEqual((await later.wire.next('welcome')).settings, settings);
   });
-
-  it('forgets old history, as long ago as it is told', async (t) => {
-    const store = new FakeStore();
-    const pruned = new Promise<void>((resolve) => {
-      store.onPrune = async () => {
-        resolve();
-        return 0;
-      };
-    });
-    await openServer(t, { store });
-    await pruned;
-    const [{ beforeMs } = { beforeMs: 0 }] = store.pruned;
-    assert.ok(Math.abs(Date.now() - 86_400_000 - beforeMs) < 60_000);
-  });
 });

@@ -95,8 +95,14 @@ export class Command {
 }
 
 /** Starts `procmesh` from the checkout; with `ipc` it says when it is ready. */
-export function launch(t: TestContext, args: readonly string[], env: NodeJS.ProcessEnv, ipc?: 'ipc'): Command {
-  const stdio = ['ignore', 'pipe', 'pipe', ...(ipc === undefined ? [] : [ipc])] as SpawnOptions['stdio'];
+export function launch(
+  t: TestContext,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  ipc?: 'ipc',
+  stdin: 'ignore' | 'pipe' = 'ignore',
+): Command {
+  const stdio = [stdin, 'pipe', 'pipe', ...(ipc === undefined ? [] : [ipc])] as SpawnOptions['stdio'];
   return new Command(t, process.execPath, [MAIN, ...args], { env: cleanEnvironment(env), stdio });
 }
 

@@ -71,7 +71,6 @@ export class TestServer {
       version: '1.0.0',
       listen: { host: '127.0.0.1', port },
       settings: { ...SETTINGS, ...settings },
-      retentionMs: 86_400_000,
       certificate,
       secrets: SECRETS,
       hostList: this.hostList,
@@ -115,6 +114,7 @@ export class TestServer {
     for (const { socket } of this.#wires) socket.terminate();
     await this.#doneWithWires();
     await this.server.stop();
+    await this.store.close();
   }
 
   /** A timer that the server clears later would meet the next test's mocked timers. Others may stay connected. */
