@@ -64,6 +64,21 @@ describe('connection notes', { timeout: 30_000 }, () => {
     assert.deepEqual([row()?.version, row()?.disconnectedMs, held.length], ['2.0.0', undefined, 2]);
   });
 
+  it('keep what happened while the store refused an older state', async (t) => {
+    const { fleet, registry, row, settle, pass } = await opened(t, [{ rshost: 'web-1', istate: 2 }]);
+    const held = Promise.withResolvers<void>();
+    fleet.onCall = () => held.promise;
+    const agent = connection('web-1');
+    registry.connect(agent);
+    registry.disconnect(agent, 'gone');
+    registry.connect(connection('web-1', '2.0.0'));
+    held.reject(new Error('away'));
+    await settle();
+    fleet.onCall = async () => undefined;
+    await pass(500);
+    assert.equal(row()?.version, '2.0.0');
+  });
+
   it('wait for a store that is away, told once, with the newest state of each host', async (t) => {
     const { fleet, registry, row, troubles, settle, pass } = await opened(t, [
       { rshost: 'web-1', istate: 2 },

@@ -72,7 +72,7 @@ describe('operator', { timeout: 60_000 }, () => {
       ],
     });
     mesh.deployAgents();
-    const { outcomes } = await change(mesh.operator(), 'add', ['root@web-1', 'root@web-2']);
+    const { outcomes } = await change(mesh.operator(), 'add', ['web-1', 'root@web-1', 'root@web-2']);
     assert.deepEqual(outcomes.get('web-1'), {
       state: 'failed',
       failure: 'it is listed as web-1: name it so, or remove it first',
