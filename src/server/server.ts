@@ -131,7 +131,7 @@ export class Server extends EventEmitter<ServerEvents> {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#ingest.close();
-    this.#registry.close();
+    this.registry.close();
     await this.#listener.close();
     this.#refusals.close();
   }
