@@ -15,10 +15,16 @@ module.exports = {
       to: { path: '^(src|tui)/', pathNot: '^src/(problem|config-keys)[.]ts$' },
     },
     {
+      name: 'alert-channels-are-leaves',
+      severity: 'error',
+      from: { path: '^src/alert-channel/' },
+      to: { path: '^(src|tui)/', pathNot: '^src/(alert-channel/|problem[.]ts$)' },
+    },
+    {
       name: 'agent-reaches-the-ground-only',
       severity: 'error',
       from: { path: '^src/agent/' },
-      to: { path: '^(src|tui)/', pathNot: '^src/((agent|protocol|procfs|kernel)/|problem[.]ts$)' },
+      to: { path: '^(src|tui)/', pathNot: '^src/((agent|protocol|procfs|kernel|alert-channel)/|problem[.]ts$)' },
     },
     {
       name: 'store-reaches-protocol-only',
@@ -30,7 +36,10 @@ module.exports = {
       name: 'server-knows-the-store-ports-only',
       severity: 'error',
       from: { path: '^src/server/' },
-      to: { path: '^(src|tui)/', pathNot: '^src/(server/|protocol/|store/(store|fleet)[.]ts$|problem[.]ts$)' },
+      to: {
+        path: '^(src|tui)/',
+        pathNot: '^src/(server/|protocol/|alert-channel/|store/(store|fleet)[.]ts$|problem[.]ts$)',
+      },
     },
     {
       name: 'client-reaches-protocol-only',
