@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { openChannels } from '../alert-channel/open.ts';
 import type { Config } from '../config.ts';
 import { acquireLock } from '../lock.ts';
 import { createLogger, type Logger } from '../logger.ts';
@@ -43,6 +44,11 @@ export async function run(args: readonly string[]): Promise<void> {
     secrets,
     hostList: hosts,
     store,
+    alerts: {
+      fleet: store.fleet,
+      channels: openChannels(config.alerts),
+      saturation: config.alerts.saturation,
+    },
   });
   const onTrouble = (error: Error): void => logger.warn({ err: error }, error.message);
   server.on('trouble', onTrouble);
@@ -50,11 +56,18 @@ export async function run(args: readonly string[]): Promise<void> {
     ...{ fleet: store.fleet, hosts, server, secrets, certificate, onTrouble },
     hasAgent: options.withAgent ?? false,
     deployer: NO_DEPLOYER,
-    duties: [new Retention({ store, keepMs: config.retentionMs, onTrouble })],
+    duties: [
+      new Retention({ store, keepMs: config.retentionMs, onTrouble }),
+      ...(server.alerts === undefined ? [] : [server.alerts.duty]),
+    ],
   });
   server.on('refused', (address, reason) => logger.warn({ address }, `refused: ${reason}`));
   server.on('connected', (host) => logger.info({ host }, 'agent connected'));
   server.on('disconnected', (host) => logger.info({ host }, 'agent disconnected'));
+  server.on('alert', ({ host, kind, istate, remarks }) => {
+    if (istate === 1) logger.warn({ host, kind }, remarks);
+    else logger.info({ host, kind }, remarks);
+  });
   try {
     await mesh.prepare();
     const port = await server.start();
@@ -101,6 +114,7 @@ async function reread(options: { config: string }, server: Server, logger: Logge
     const config = configure(options);
     const certificate = await certificateOf(config);
     server.changeSettings(settingsOf(config));
+    server.alerts?.changeSaturation(config.alerts.saturation);
     if (certificate !== undefined) server.changeCertificate(certificate);
     logger.info({ pin: certificate?.fingerprint }, 'configuration read again');
   } catch (error) {

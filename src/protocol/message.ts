@@ -85,6 +85,8 @@ export const beatSchema = z.object({
   agent: footprintSchema,
   netSource: z.optional(netSourceSchema),
   network: z.optional(networkSchema),
+  /** Intervals that it had to drop since it started; absent: none. */
+  droppedIntervals: z.optional(z.int().check(z.minimum(1))),
   /** What the agent cannot do here, in plain words. */
   message: z.optional(z.string().check(z.maxLength(500))),
 });
@@ -150,6 +152,8 @@ export const eventSchema = z.object({
   type: z.literal('event'),
   at: z.string(),
   host: name,
+  /** Absent of what is no alert. */
+  state: z.optional(z.enum(['alerted', 'recovered'])),
   text: z.string().check(z.maxLength(500)),
 });
 export const errorSchema = z.object({

@@ -41,6 +41,13 @@ interface ReconnectEvents {
   frame: [data: WebSocket.RawData, isBinary: boolean];
 }
 
+/** Reasons by which the peer may well live all the same: it is the way there that is cut. */
+export const CUT_OFF: ReadonlySet<string> = new Set([
+  'the server has gone silent',
+  'no way leads there',
+  'it does not answer',
+]);
+
 const DIAL_TIMEOUT_MS = 10_000;
 /** With other servers to try, one that does not answer is not waited for in the first round, twice as long in the next … */
 const FIRST_DIAL_TIMEOUT_MS = 2_500;

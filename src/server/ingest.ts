@@ -32,6 +32,7 @@ export class Ingest {
   readonly #pending = new Map<string, Pending>();
   #pendingRows = 0;
   #writing = false;
+  #failing: { sinceAt: number; reason: string } | undefined;
 
   constructor(options: { store: Store; metrics: ServerMetrics; onTrouble: (error: Error) => void }) {
     this.#store = options.store;
@@ -64,6 +65,11 @@ export class Ingest {
     this.#pendingRows += rows;
     if (!this.#writing) void this.#writeAll();
     return true;
+  }
+
+  /** For how long nothing could be stored, and why; undefined when the last attempt was well. */
+  get failing(): { forMs: number; reason: string } | undefined {
+    return this.#failing && { forMs: performance.now() - this.#failing.sinceAt, reason: this.#failing.reason };
   }
 
   /** What is not stored yet is not acknowledged, and comes again. */
@@ -124,10 +130,13 @@ export class Ingest {
   async #attempt(batch: readonly Pending[]): Promise<void> {
     try {
       await this.#store.write(batch.map(({ host, interval }) => ({ host, interval })));
+      this.#failing = undefined;
     } catch (error) {
       this.#metrics.storeFailures.inc();
       if (isRefusal(error)) throw new AbortError(error);
-      this.#onTrouble(error instanceof Error ? error : new Error(String(error)));
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#failing = { sinceAt: this.#failing?.sinceAt ?? performance.now(), reason };
+      this.#onTrouble(error instanceof Error ? error : new Error(reason));
       // p-retry gives up at a TypeError, which is how a bug of the store may show itself.
       throw new Error('not stored', { cause: error });
     }

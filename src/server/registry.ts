@@ -40,6 +40,7 @@ interface RegistryEvents {
   change: [host: string];
   connected: [host: string, connection: AgentConnection];
   disconnected: [host: string];
+  beat: [host: string, beat: Beat];
   rows: [host: string, rows: AgentRows];
   /** On its way here the agent of a host could not reach another server, named by its URL. */
   unreachable: [host: string, Unreachable];
@@ -141,6 +142,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     state.lastSeenMs = Date.now();
     state.lastBeatAt = performance.now();
     state.isLate = false;
+    this.emit('beat', state.host, beat);
     this.emit('change', state.host);
   }
 

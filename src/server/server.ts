@@ -3,7 +3,9 @@ import pRetry from 'p-retry';
 import type { WebSocket } from 'ws';
 import { CLOSE } from '../protocol/codec.ts';
 import type { Settings } from '../protocol/message.ts';
+import type { Alert } from '../store/fleet.ts';
 import type { Store } from '../store/store.ts';
+import { Alerts, type AlertsOptions } from './alert/alerts.ts';
 import type { HostList, Secrets } from './auth.ts';
 import type { Certificate } from './certificate.ts';
 import { History } from './history.ts';
@@ -30,6 +32,8 @@ export interface ServerOptions {
   secrets: Secrets;
   hostList: HostList;
   store: Store;
+  /** Absent: nothing is alerted. */
+  alerts?: Pick<AlertsOptions, 'fleet' | 'channels' | 'saturation'>;
 }
 
 interface ServerEvents {
@@ -41,12 +45,16 @@ interface ServerEvents {
   operator: [WebSocket];
   connected: [host: string];
   disconnected: [host: string];
+  /** Something went wrong on a host, or has come right. */
+  alert: [Alert];
 }
 
 /** The middle of the mesh: agents on one side, viewers on the other, the store below. */
 export class Server extends EventEmitter<ServerEvents> {
   readonly metrics = new ServerMetrics();
   readonly registry: Registry;
+  /** Its duty is to be done by one server of all. */
+  readonly alerts: Alerts | undefined;
   readonly #options: ServerOptions;
   #settings: Settings;
   readonly #ingest: Ingest;
@@ -67,6 +75,9 @@ export class Server extends EventEmitter<ServerEvents> {
     registry.on('disconnected', (host) => this.emit('disconnected', host));
     const ingest = new Ingest({ store, metrics, onTrouble });
     this.#ingest = ingest;
+    const alerts = options.alerts && new Alerts({ ...options.alerts, serverName: name, registry, ingest, onTrouble });
+    this.alerts = alerts;
+    alerts?.on('told', (alert) => this.emit('alert', alert));
     const live = new LiveQueries(registry);
     const history = new History(store, registry);
     const refusals = new Refusals({
@@ -88,7 +99,7 @@ export class Server extends EventEmitter<ServerEvents> {
         if (host !== undefined)
           new AgentSession(socket, { host, address, registry, ingest, metrics, serverName: name, settings, refuse });
         else if (role === 'viewer')
-          new Viewer(socket, { live, history, metrics, heartbeatMs: settings().heartbeatMs, refuse });
+          new Viewer(socket, { live, history, metrics, alerts, heartbeatMs: settings().heartbeatMs, refuse });
         else if (!this.emit('operator', socket)) socket.close(CLOSE.unexpected, 'this server takes no commands');
       },
     });
@@ -106,7 +117,9 @@ export class Server extends EventEmitter<ServerEvents> {
       this.emit('trouble', error);
       void this.#recallHostsLater();
     }
-    return this.#listener.open();
+    const port = await this.#listener.open();
+    this.alerts?.start();
+    return port;
   }
 
   /** What agents work by now. */
@@ -130,6 +143,7 @@ export class Server extends EventEmitter<ServerEvents> {
   /** Hangs up; intervals that are not stored come again from their agents. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.alerts?.stop();
     this.#ingest.close();
     this.registry.close();
     await this.#listener.close();

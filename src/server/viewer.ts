@@ -3,6 +3,8 @@ import { decode, FrameError, type Unknown } from '../protocol/codec.ts';
 import { compileFilter, FilterError } from '../protocol/filter.ts';
 import { AGENT_VERBS, type ServerToViewer, type ViewerToServer, viewerToServerSchema } from '../protocol/message.ts';
 import type { Query } from '../protocol/query.ts';
+import type { Alert } from '../store/fleet.ts';
+import type { Alerts } from './alert/alerts.ts';
 import type { History } from './history.ts';
 import type { LiveQueries } from './live.ts';
 import type { ServerMetrics } from './metrics.ts';
@@ -15,6 +17,8 @@ export interface ViewerDependencies {
   live: LiveQueries;
   history: History;
   metrics: ServerMetrics;
+  /** Whose words the viewer is told; absent: there are none. */
+  alerts: Alerts | undefined;
   heartbeatMs: number;
   refuse: (reason: RefusalReason, message: string) => void;
 }
@@ -29,7 +33,9 @@ export class Viewer {
 
   constructor(socket: WebSocket, dependencies: ViewerDependencies) {
     this.#dependencies = dependencies;
-    const { metrics, heartbeatMs } = dependencies;
+    const { metrics, heartbeatMs, alerts } = dependencies;
+    const tell = (alert: Alert): void => this.#tell(alert);
+    alerts?.on('told', tell);
     metrics.viewers.inc();
     this.#peer = new Peer(socket, {
       decode: (data, isBinary) => this.#decode(data, isBinary),
@@ -41,6 +47,7 @@ export class Viewer {
       },
       onClose: () => {
         metrics.viewers.dec();
+        alerts?.off('told', tell);
         for (const id of [...this.#subscriptions.keys()]) this.#unsubscribe(id);
       },
     });
@@ -54,6 +61,11 @@ export class Viewer {
       throw new FrameError(`${message.unknownType} is not for viewers to say`);
     }
     return message;
+  }
+
+  #tell({ host, istate, remarks, atMs }: Alert): void {
+    const [at, state] = [new Date(atMs).toISOString(), istate === 1 ? 'alerted' : 'recovered'] as const;
+    this.#peer.sendLive({ type: 'event', at, host, state, text: remarks } satisfies ServerToViewer);
   }
 
   #subscribe(id: number, query: Query): void {

@@ -3,7 +3,7 @@ import { AGENT_PATH, LIVE_PATH, OPERATE_PATH, type Settings } from '../../src/pr
 import type { Query } from '../../src/protocol/query.ts';
 import { agentToken, type HostList, type Role, type Secrets } from '../../src/server/auth.ts';
 import type { Certificate } from '../../src/server/certificate.ts';
-import { Server } from '../../src/server/server.ts';
+import { Server, type ServerOptions } from '../../src/server/server.ts';
 import { FakeAgent } from './fake-agent.ts';
 import { FakeStore } from './fake-store.ts';
 import { readMetric } from './metric.ts';
@@ -63,7 +63,12 @@ export class TestServer {
   readonly #wires: Wire[] = [];
   port = 0;
 
-  constructor(store: FakeStore, settings: Partial<Settings>, port: number, certificate?: Certificate) {
+  constructor(
+    store: FakeStore,
+    settings: Partial<Settings>,
+    port: number,
+    { certificate, alerts }: Partial<Pick<ServerOptions, 'certificate' | 'alerts'>> = {},
+  ) {
     this.store = store;
     this.#isEncrypted = certificate !== undefined;
     this.server = new Server({
@@ -75,6 +80,7 @@ export class TestServer {
       secrets: SECRETS,
       hostList: this.hostList,
       store,
+      ...(alerts !== undefined && { alerts }),
     });
     this.server.on('trouble', (error) => this.troubles.push(error));
   }
@@ -136,14 +142,11 @@ export async function openServer(
     settings?: Partial<Settings>;
     port?: number | undefined;
     certificate?: Certificate;
+    alerts?: ServerOptions['alerts'];
   } = {},
 ): Promise<TestServer> {
-  const opened = new TestServer(
-    options.store ?? new FakeStore(),
-    options.settings ?? {},
-    options.port ?? 0,
-    options.certificate,
-  );
+  const { store = new FakeStore(), settings = {}, port = 0, ...more } = options;
+  const opened = new TestServer(store, settings, port, more);
   t.after(() => opened.stop());
   opened.port = await opened.server.start();
   return opened;

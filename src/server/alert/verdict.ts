@@ -1,0 +1,14 @@
+/** What a rule finds of one thing at the moment; said again and again, as long as the rule can tell. */
+export interface Verdict {
+  /** Host, or server, that it is about. */
+  host: string;
+  kind: AlertKind;
+  /** False: there is something to alert. */
+  isWell: boolean;
+  /** In plain words, without the host. */
+  text: string;
+  /** Told once for each reason, and no reminder follows; it is part of the text. */
+  reason?: string;
+}
+
+export type AlertKind = 'offline' | 'deploy' | 'server' | 'reach' | 'store' | 'outbox' | 'cpu' | 'mem' | 'disk' | 'net';
