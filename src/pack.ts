@@ -18,5 +18,5 @@ await build({
   format: 'esm',
   logLevel: 'warning',
 });
-await writeAgentBundle('dist/agent.js');
+await writeAgentBundle('dist/agent.mjs');
 chmodSync('src/procmesh.sh', 0o755);

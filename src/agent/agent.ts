@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AlertAccess } from '../alert-channel/access.ts';
 import { ListenDump } from '../kernel/listen-dump.ts';
 import { parsePageSize } from '../procfs/auxv.ts';
 import { KernelText, readWhole } from '../procfs/kernel-file.ts';
@@ -16,6 +17,7 @@ import { IntervalBuilder } from './history/interval.ts';
 import { Outbox } from './history/outbox.ts';
 import { Identities } from './identity/identity.ts';
 import type { KernelAccess } from './kernel-access.ts';
+import { LastResort } from './last-resort.ts';
 import { limitation } from './limitation.ts';
 import { Link } from './link.ts';
 import { Endpoints } from './network/endpoints.ts';
@@ -46,6 +48,8 @@ export interface AgentOptions {
   kernel: KernelAccess;
   /** Where more can be known than /proc tells. */
   openSources: (ports: ListeningPorts) => Sources;
+  /** To tell by itself that no server is left; absent: that is seen in its log alone. */
+  alerts?: AlertAccess | undefined;
 }
 
 interface AgentEvents {
@@ -81,6 +85,7 @@ export class Agent extends EventEmitter<AgentEvents> {
   readonly #builder: IntervalBuilder;
   readonly #outbox: Outbox;
   readonly #link: Link;
+  readonly #lastResort: LastResort | undefined;
   readonly #schedule: Schedule;
   readonly #pace = new Pace();
   readonly #settingsFile: SettingsFile;
@@ -126,8 +131,17 @@ export class Agent extends EventEmitter<AgentEvents> {
       if (status.state !== 'open') this.#watches.clear();
       this.emit('status', status, server);
     });
-    this.#link.on('alone', (sinceMs, servers) => this.emit('alone', sinceMs, servers));
-    this.#link.on('reachedAgain', () => this.emit('reachedAgain'));
+    const { host, alerts: access } = options;
+    this.#lastResort =
+      access && new LastResort({ host, access, onTrouble: (error) => void this.emit('trouble', error) });
+    this.#link.on('alone', (sinceMs, servers) => {
+      this.#lastResort?.alone(sinceMs, servers);
+      this.emit('alone', sinceMs, servers);
+    });
+    this.#link.on('reachedAgain', () => {
+      this.#lastResort?.reachedAgain();
+      this.emit('reachedAgain');
+    });
     this.#link.on('settings', (settings) => this.#onSettings(settings));
     this.#link.on('watch', (watch) => this.#onWatch(watch));
     this.#link.on('unwatch', (id) => this.#watches.unwatch(id));
@@ -152,6 +166,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     clearInterval(this.#exitPolls);
     this.#schedule.stop();
     this.#link.close();
+    this.#lastResort?.reachedAgain();
     this.#scanner.close();
     this.#sources.close();
     this.#listenDump?.close();
@@ -204,6 +219,7 @@ export class Agent extends EventEmitter<AgentEvents> {
       agent: this.#measureSelf(sample.durationMs),
       network: this.#network(sample),
       ...(netSource !== undefined && { netSource }),
+      ...(this.#outbox.dropped > 0 && { droppedIntervals: this.#outbox.dropped }),
       ...(message !== undefined && { message }),
     });
   }

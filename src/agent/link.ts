@@ -46,7 +46,7 @@ interface LinkEvents {
    * `servers` says why each of them did last. Emitted once, until `reachedAgain`.
    */
   alone: [sinceMs: number, servers: readonly Unreachable[]];
-  /** A server has welcomed the agent that was alone. */
+  /** A server has answered the agent that was alone. */
   reachedAgain: [];
   /** The host is no longer of the mesh, and why; the connection is ended and not made again. */
   retire: [reason: string];
@@ -107,7 +107,9 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#delivery.close();
     if (status.state === 'open') this.#sayHello();
     this.emit('status', status, this.#server);
-    if (status.state !== 'lost' && status.state !== 'refused') return;
+    // Whoever refuses an agent lives: others may well be taken in.
+    if (status.state === 'refused' && this.#reach.refused(this.#server, status.reason)) this.emit('reachedAgain');
+    if (status.state !== 'lost') return;
     const sinceMs = this.#reach.failed(this.#server, status.reason);
     if (sinceMs !== undefined) this.emit('alone', sinceMs, this.#reach.unreachable);
   }

@@ -26,8 +26,7 @@ export class Reach {
 
   /** A connection to that server was lost or could not be made. @returns since when, epoch ms, if that leaves none. */
   failed(server: string, reason: string): number | undefined {
-    this.#reasons.delete(server);
-    this.#reasons.set(server, reason.slice(0, MAX_REASON_LENGTH));
+    this.#note(server, reason);
     this.#failures += 1;
     this.#firstFailure ??= { at: performance.now(), ms: Date.now() };
     const { at, ms } = this.#firstFailure;
@@ -37,10 +36,25 @@ export class Reach {
     return ms;
   }
 
+  /** That server is there, but does not take this agent in. @returns whether it was alone. */
+  refused(server: string, reason: string): boolean {
+    this.#note(server, reason);
+    return this.#isThere();
+  }
+
   /** A server has taken it in. @returns whether it was alone. */
   reached(): boolean {
-    const wasAlone = this.#isAlone;
     this.#reasons.clear();
+    return this.#isThere();
+  }
+
+  #note(server: string, reason: string): void {
+    this.#reasons.delete(server);
+    this.#reasons.set(server, reason.slice(0, MAX_REASON_LENGTH));
+  }
+
+  #isThere(): boolean {
+    const wasAlone = this.#isAlone;
     this.#failures = 0;
     this.#firstFailure = undefined;
     this.#isAlone = false;

@@ -91,7 +91,7 @@ function mainFile(): string {
 
 /** The agent that runs here is the very file that is deployed elsewhere: brought by the package, built by a checkout. */
 async function agentBundle(dataDir: string): Promise<string> {
-  const packed = fileURLToPath(new URL('./agent.js', import.meta.url));
+  const packed = fileURLToPath(new URL('./agent.mjs', import.meta.url));
   if (!import.meta.url.endsWith('.ts') && existsSync(packed)) return packed;
   const [{ writeAgentBundle }, { bringKoffi }] = await Promise.all([
     import('../server/release/bundle.ts'),

@@ -33,6 +33,21 @@ describe('what an agent can reach', () => {
     assert.deepEqual(agent.unreachable, []);
   });
 
+  it('is not nothing while a server answers, if only to refuse it', (t) => {
+    const { reach: agent, pass } = reach(t);
+    const dial = (refuses: boolean): unknown[] => {
+      pass(20_000);
+      return [
+        agent.failed(A, 'nothing listens there'),
+        refuses ? agent.refused(B, 'the server refuses the token') : agent.failed(B, 'nothing listens there'),
+      ];
+    };
+    for (let round = 0; round < 10; round += 1) assert.deepEqual(dial(true), [undefined, false]);
+    assert.equal(agent.unreachable[1]?.reason, 'the server refuses the token');
+    assert.deepEqual([...dial(false), ...dial(false), ...dial(false)].filter((since) => since !== undefined).length, 1);
+    assert.deepEqual(dial(true), [undefined, true]);
+  });
+
   it('fits into a hello however many servers and words there are', (t) => {
     const { reach: agent } = reach(t, 20);
     for (let server = 0; server < 20; server += 1) agent.failed(`wss://s${server}:9300`, 'x'.repeat(1_000));

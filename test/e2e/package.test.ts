@@ -58,6 +58,6 @@ it('the packed tarball installs, and works on the runtime it brings along', { ti
 
   // What is deployed to hosts comes with the package; the tools it was made with do not.
   const root = join(prefix, 'node_modules', 'procmesh');
-  assert.ok(existsSync(join(root, 'dist', 'agent.js')));
+  assert.ok(existsSync(join(root, 'dist', 'agent.mjs')));
   assert.equal(existsSync(join(root, 'src', 'main.ts')), false);
 });

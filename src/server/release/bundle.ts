@@ -1,10 +1,12 @@
+import { basename, dirname, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 /**
- * Makes the agent's bundle: everything its command reaches, in one file without dependencies, which is what runs on
- * hosts. The same sources always give the same bytes.
+ * Makes the agent's bundle: everything its command reaches, without dependencies, which is what runs on hosts. Beside the
+ * file itself are what it loads only when it needs it, the driver of MySQL, and what both share. The same sources always
+ * give the same bytes.
  */
 export async function writeAgentBundle(outfile: string): Promise<void> {
   // Only a checkout builds; the package brings the bundle along and has no esbuild.
@@ -16,7 +18,11 @@ export async function writeAgentBundle(outfile: string): Promise<void> {
       resolveDir: `${ROOT}src/cli`,
       loader: 'ts',
     },
-    outfile,
+    outdir: dirname(outfile),
+    entryNames: basename(outfile, extname(outfile)),
+    chunkNames: 'agent-[name]',
+    outExtension: { '.js': extname(outfile) },
+    splitting: true,
     absWorkingDir: ROOT,
     bundle: true,
     platform: 'node',
