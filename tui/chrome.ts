@@ -1,6 +1,6 @@
 import { formatAge, formatClock, formatInstant } from './format.ts';
 import { BOLD, DIM, type Line, line, type Span, type Style, span, width } from './frame.ts';
-import { isPast, type Model, openView, shownData, type View } from './model.ts';
+import { isPast, type Model, openView, shownData, shownEvent, type View } from './model.ts';
 import { momentSpans, PAST_STYLE } from './moment-view.ts';
 import { fit } from './text.ts';
 
@@ -21,14 +21,22 @@ export function headerLine(model: Model): Line {
   return line(model.columns, start, [...momentSpans(model), span(' ')]).map(({ text }) => span(text, PAST_STYLE));
 }
 
-/** Below the header as long as the server is gone: why, and that what is on the screen is old. */
+/** Below the header as long as the server is gone: why, and that what is on the screen is old. Else what was alerted just now. */
 export function bannerLine(model: Model): Line[] {
-  if (model.connection.state !== 'gone') return [];
+  if (model.connection.state !== 'gone') return eventLine(model);
   const data = shownData(model);
   const from = isPast(model) ? formatInstant : formatClock;
   const since = data === undefined ? '' : `; this is from ${from(data.at)}`;
   const text = ` ✗ server gone: ${model.connection.reason}, trying again${since}`;
   return [line(model.columns, [span(fit(text, model.columns), { inverse: true, fg: 'red', bold: true })])];
+}
+
+function eventLine(model: Model): Line[] {
+  const event = shownEvent(model);
+  if (event === undefined) return [];
+  const [mark, fg] = event.state === 'alerted' ? (['▲', 'red'] as const) : (['●', 'green'] as const);
+  const text = fit(` ${mark} ${event.host}: ${event.text}`, model.columns);
+  return [line(model.columns, [span(text, { fg, bold: true })])];
 }
 
 /** The last line: what is being typed, or the keys; and what came of the last one, or what the caller wants seen. */

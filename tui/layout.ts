@@ -1,5 +1,5 @@
 import { HOSTS_ABOVE } from './hosts-view.ts';
-import { type Model, openView } from './model.ts';
+import { type Model, openView, shownEvent } from './model.ts';
 import { linesAround } from './processes-view.ts';
 
 const LEAST_COLUMNS = 60;
@@ -12,9 +12,9 @@ export function sizeNeeded({ columns, rows }: Model): string | undefined {
   return columns < LEAST_COLUMNS || rows < LEAST_ROWS ? `${LEAST_COLUMNS}×${LEAST_ROWS}` : undefined;
 }
 
-/** Lines between header and footer; the banner of a lost connection takes one. */
+/** Lines between header and footer; the banner of a lost connection, or of an event, takes one. */
 export function bodyHeight(model: Model): number {
-  return model.rows - HEADER - FOOTER - (model.connection.state === 'gone' ? 1 : 0);
+  return model.rows - HEADER - FOOTER - (model.connection.state === 'gone' || shownEvent(model) !== undefined ? 1 : 0);
 }
 
 /** Rows of the open view's table, at least one. */

@@ -1,4 +1,4 @@
-import type { Answer, ConnectionStatus } from '../src/client/client.ts';
+import type { Answer, ConnectionStatus, ViewerEvent } from '../src/client/client.ts';
 import type { Incomplete } from '../src/protocol/message.ts';
 import type { Metrics, SortName } from '../src/protocol/metric.ts';
 import type { Grouping, Query } from '../src/protocol/query.ts';
@@ -95,11 +95,20 @@ export interface DetailsView {
 
 export type View = HostsView | ProcessesView | DetailsView;
 
+/** What was alerted last, or recovered, and when it was heard of by our own clock. */
+export interface LatestEvent extends Pick<ViewerEvent, 'host' | 'state' | 'text'> {
+  readonly receivedAtMs: number;
+}
+
+/** An event stays on the screen for so long. */
+const EVENT_MS = 10_000;
+
 export interface Model {
   readonly columns: number;
   readonly rows: number;
   /** A line the caller wants seen. */
   readonly notice?: string | undefined;
+  readonly event?: LatestEvent | undefined;
   /** What a key came to, until the next one. */
   readonly said?: string | undefined;
   readonly nowMs: number;
@@ -137,6 +146,7 @@ export type Message =
   | { type: 'resize'; columns: number; rows: number }
   | { type: 'status'; status: ConnectionStatus }
   | { type: 'answer'; to: Subject; answer: Answer; nowMs: number }
+  | { type: 'event'; event: ViewerEvent; nowMs: number }
   | { type: 'clock'; nowMs: number };
 
 /** What `update` wants done; `ask` without a query means that nothing of the subject is looked at. */
@@ -199,4 +209,11 @@ export function shownData(model: Model): Dated | undefined {
   const view = openView(model);
   if (view.name === 'hosts') return model.hosts;
   return view.name === 'processes' ? view.data : view.seen;
+}
+
+/** The event that is on the screen; that the server is gone takes its place. */
+export function shownEvent({ event, nowMs, connection }: Model): LatestEvent | undefined {
+  return event !== undefined && nowMs - event.receivedAtMs < EVENT_MS && connection.state !== 'gone'
+    ? event
+    : undefined;
 }

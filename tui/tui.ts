@@ -1,4 +1,4 @@
-import type { Answer, Client, ConnectionStatus, Subscription } from '../src/client/client.ts';
+import type { Answer, Client, ConnectionStatus, Subscription, ViewerEvent } from '../src/client/client.ts';
 import type { Query } from '../src/protocol/query.ts';
 import type { Command, Message, Subject } from './model.ts';
 import { openScreen, type Terminal } from './screen.ts';
@@ -14,7 +14,9 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** What the terminal UI needs of a `Client`. */
 export interface TuiClient extends Pick<Client, 'connect' | 'subscribe' | 'close'> {
   on(event: 'status', listener: (status: ConnectionStatus) => void): unknown;
+  on(event: 'event', listener: (event: ViewerEvent) => void): unknown;
   off(event: 'status', listener: (status: ConnectionStatus) => void): unknown;
+  off(event: 'event', listener: (event: ViewerEvent) => void): unknown;
 }
 
 export interface TuiOptions {
@@ -101,6 +103,7 @@ export function runTui({ client, notice, atMs, terminal = ownTerminal() }: TuiOp
     clearInterval(clock);
     for (const signal of SIGNALS) process.off(signal, onSignal);
     client.off('status', onStatus);
+    client.off('event', onEvent);
     screen.close();
     client.close();
     if (problem.length > 0) reject(problem[0]);
@@ -109,9 +112,11 @@ export function runTui({ client, notice, atMs, terminal = ownTerminal() }: TuiOp
 
   const onSignal = () => end();
   const onStatus = (status: ConnectionStatus) => dispatch({ type: 'status', status });
+  const onEvent = (event: ViewerEvent) => dispatch({ type: 'event', event, nowMs: performance.now() });
   const clock = setInterval(() => dispatch({ type: 'clock', nowMs: performance.now() }), CLOCK_MS);
   for (const signal of SIGNALS) process.on(signal, onSignal);
   client.on('status', onStatus);
+  client.on('event', onEvent);
   carryOut(first.commands);
   client.connect();
   draw();

@@ -48,6 +48,10 @@ function applied(model: Model, message: Message): Model | 'quit' {
       return connected(model, message.status);
     case 'answer':
       return answered({ ...model, nowMs: message.nowMs }, message.to, message.answer);
+    case 'event': {
+      const { host, state, text } = message.event;
+      return { ...model, nowMs: message.nowMs, event: { host, state, text, receivedAtMs: message.nowMs } };
+    }
     case 'clock':
       return played({ ...model, nowMs: message.nowMs });
   }

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { Answer, ConnectionStatus } from '../../src/client/client.ts';
+import type { Answer, ConnectionStatus, ViewerEvent } from '../../src/client/client.ts';
 import type { Query } from '../../src/protocol/query.ts';
 
 export interface Asked {
@@ -8,7 +8,7 @@ export interface Asked {
 }
 
 /** A client without a server: it keeps what was asked, and a test answers. */
-export class FakeClient extends EventEmitter<{ status: [ConnectionStatus]; asked: [Query]; event: [never] }> {
+export class FakeClient extends EventEmitter<{ status: [ConnectionStatus]; asked: [Query]; event: [ViewerEvent] }> {
   readonly asked = new Set<Asked>();
   isClosed = false;
 

@@ -63,6 +63,10 @@ export class Stage {
     return this.#answer(to, { type: 'error', id: 2, code: 'ERR_FILTER', message });
   }
 
+  event(host: string, state: 'alerted' | 'recovered', text: string): this {
+    return this.send({ type: 'event', event: { type: 'event', at: AT, host, state, text }, nowMs: this.nowMs });
+  }
+
   /** A second goes by. */
   second(): this {
     this.nowMs += 1_000;

@@ -133,6 +133,25 @@ test('a server that goes away is said, and it is live again by itself', { timeou
   await done;
 });
 
+test('what the server alerts is shown, cleaned of what would move the cursor', { timeout }, async () => {
+  const { client, terminal, done, answer } = running();
+  client.emit('status', { state: 'open' });
+  answer();
+  answer();
+  await terminal.until(/● live/);
+  client.emit('event', {
+    type: 'event',
+    at: AT,
+    host: 'db-02',
+    state: 'alerted',
+    text: 'cpu 97 % for 5 min: \x1b[2Jsh',
+  });
+  await terminal.until(/▲ db-02: cpu 97 % for 5 min: .*\[2Jsh.*mysqld:3307/s);
+  terminal.type('q');
+  await done;
+  assert.equal(client.listenerCount('event'), 0);
+});
+
 test('a resize draws the new size', { timeout }, async () => {
   const { client, terminal, done, answer } = running();
   client.emit('status', { state: 'open' });
