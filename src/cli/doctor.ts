@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { abilities, type Finding, keptDescriptors } from '../agent/abilities.ts';
@@ -7,6 +8,7 @@ import { Scanner } from '../agent/snapshot.ts';
 import { openSources } from '../agent/sources.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { Problem } from '../problem.ts';
+import { alertFindings, testAlerts } from './doctor-alerts.ts';
 import { databaseFindings } from './doctor-database.ts';
 import { serverFindings } from './doctor-server.ts';
 import { formatJson } from './json.ts';
@@ -16,6 +18,7 @@ import { type Column, formatTable, outputWidth } from './table.ts';
 interface DoctorOptions {
   config: string;
   json?: boolean;
+  alert?: boolean;
 }
 
 /** `ss` answers in the background; what it cannot do is known only then. */
@@ -25,9 +28,10 @@ const SETTLE_MS = 300;
 export async function run(args: readonly string[]): Promise<void> {
   const options = subCommand('doctor', 'Checks this machine: what works, how well, and what would raise it.')
     .option('--json', 'JSON')
+    .option('--alert', 'send a test by each channel that alerts go to')
     .parse([...args], { from: 'user' })
     .opts<DoctorOptions>();
-  const checks = await examine(options.config);
+  const checks = await examine(options.config, options.alert ?? false);
   if (options.json) process.stdout.write(`${formatJson({ checks }, {})}\n`);
   else process.stdout.write(`${formatTable(COLUMNS, checks, outputWidth())}\n${mends(checks)}`);
   if (checks.some(({ state }) => state === 'failed')) process.exitCode = 1;
@@ -45,14 +49,20 @@ function mends(checks: readonly Finding[]): string {
   return lines.length === 0 ? '' : `\nTo raise it:\n${lines.join('')}`;
 }
 
-async function examine(file: string): Promise<Finding[]> {
+async function examine(file: string, isAlertTested: boolean): Promise<Finding[]> {
   const { finding, config } = configuration(file);
   return [
     finding,
     runtime(),
     ...(config === undefined
       ? []
-      : [dataFolder(config), ...(await databaseFindings(config, file)), ...(await serverFindings(config))]),
+      : [
+          dataFolder(config),
+          ...(await databaseFindings(config, file)),
+          ...(await alertFindings(config)),
+          ...(isAlertTested ? await testAlerts(config, hostname()) : []),
+          ...(await serverFindings(config)),
+        ]),
     ...(await agentAbilities()),
   ];
 }
