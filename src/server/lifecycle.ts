@@ -5,7 +5,7 @@ import { type WorkOptions, workOn } from './host-work.ts';
 import type { Semaphore } from './semaphore.ts';
 
 /** Work that does not end when it is told to is left behind after this. */
-const STOP_MS = 5_000;
+const STOP_MS = 3_000;
 
 export interface LifecycleOptions extends WorkOptions {
   /** Of hosts that are worked on at the same time. */

@@ -354,7 +354,7 @@ describe('lifecycle', { timeout: 30_000 }, () => {
       isStopped = true;
     });
     assert.equal(signals[0]?.aborted, true);
-    await pass(4_500);
+    await pass(2_500);
     assert.equal(isStopped, false);
     await pass(500);
     assert.equal(isStopped, true);
