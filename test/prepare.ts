@@ -5,7 +5,10 @@ import { isRoot, missing, missingPackages, type Package } from './support/requir
  * Runs before the tests: what they use of Debian has to be there. On a machine for tests alone, as CI says of itself, it
  * is brought; on others only its owner installs something.
  */
-const NEEDED: readonly Package[] = ['gcc', 'make', 'iproute2', 'nftables', 'util-linux', 'perl', 'mariadb-server'];
+const NEEDED: readonly Package[] = [
+  ...(['gcc', 'make', 'iproute2', 'nftables', 'util-linux', 'perl', 'mariadb-server'] as const),
+  ...(['openssh-server', 'cron'] as const),
+];
 
 const wanted = missingPackages(NEEDED);
 if (wanted.length > 0 && process.env.CI !== undefined && isRoot()) {

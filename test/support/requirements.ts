@@ -12,6 +12,8 @@ const PACKAGES = {
   nftables: ['nft'],
   'util-linux': ['unshare', 'setpriv'],
   perl: ['perl'],
+  'openssh-server': ['sshd', 'ssh-keygen'],
+  cron: ['crontab'],
   'mariadb-server': ['mariadbd', 'mariadb-install-db', 'mariadb', 'mariadb-tzinfo-to-sql'],
 } as const;
 export type Package = keyof typeof PACKAGES;
