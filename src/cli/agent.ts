@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { Option } from 'commander';
 import { Agent } from '../agent/agent.ts';
 import { openKernelAccess } from '../agent/kernel-access.ts';
 import type { NetworkChoice } from '../agent/network/source.ts';
@@ -7,6 +8,7 @@ import { acquireLock } from '../lock.ts';
 import { createLogger } from '../logger.ts';
 import { Problem } from '../problem.ts';
 import { hostOfToken, tokenFile } from '../server/auth.ts';
+import { type AgentSetup, deployedSetup, removePid, writePid } from './deployed.ts';
 import { configure, netOption, readToken, serverAddress, serverUrl, subCommand } from './options.ts';
 import { ownPin, pinOption, requireTls } from './pin.ts';
 import { tellReady, untilToldToStop } from './stop.ts';
@@ -19,6 +21,7 @@ interface AgentOptions {
   pin?: string;
   tokenFile?: string;
   net: NetworkChoice;
+  deployed?: string;
 }
 
 /** `procmesh agent`: samples this machine until it is told to stop. */
@@ -33,27 +36,24 @@ export async function run(args: readonly string[]): Promise<void> {
     .option('--token-file <file>', "file with this host's token (default: agent.token in the data folder)")
     .addOption(pinOption())
     .addOption(netOption())
+    .addOption(new Option('--deployed <folder>', 'as a server has set it up in a folder of this host').hideHelp())
     .parse([...args], { from: 'user' })
     .opts<AgentOptions>();
-  const config = configure(options);
+  const setup = options.deployed === undefined ? configuredSetup(options) : deployedSetup(options.deployed);
   process.title = 'procmesh-agent';
-  const servers = options.server ?? [serverAddress(config)];
-  requireTls(servers, options.pin);
-  const file = options.tokenFile ?? tokenFile(config.dataDir, 'agent');
-  const host = hostOf(file, options.host);
-  const dataDir = join(config.dataDir, 'agent');
+  const dataDir = join(setup.dataDir, 'agent');
   const lock = acquireLock(join(dataDir, 'lock'), 'a procmesh agent');
-  const logger = createLogger({ file: config.logFile, maxBytes: config.logBytes });
+  const logger = createLogger({ file: setup.logFile, maxBytes: setup.logBytes });
   const kernel = openKernelAccess();
   let agent: Agent;
   try {
     agent = new Agent({
-      host,
-      version: config.version || VERSION,
-      servers,
-      token: () => readToken(file),
-      // That of this machine's server may be renewed.
-      pin: () => options.pin ?? (options.server === undefined ? ownPin(config) : undefined),
+      host: setup.host,
+      version: setup.version,
+      servers: setup.servers,
+      token: () => readToken(setup.tokenFile),
+      pin: setup.pin,
+      alerts: setup.alerts,
       dataDir,
       procRoot: '/proc',
       sysRoot: '/sys',
@@ -96,10 +96,33 @@ export async function run(args: readonly string[]): Promise<void> {
     });
   });
   agent.start();
+  if (setup.pidFile !== undefined) writePid(setup.pidFile);
   tellReady(0);
   await untilToldToStop(undefined, retired);
   agent.stop();
+  if (setup.pidFile !== undefined) removePid(setup.pidFile);
   lock.release();
+}
+
+/** Of an agent that is started by hand, or by `procmesh start`. @throws Problem */
+function configuredSetup(options: AgentOptions): AgentSetup {
+  const config = configure(options);
+  const servers = options.server ?? [serverAddress(config)];
+  requireTls(servers, options.pin);
+  const file = options.tokenFile ?? tokenFile(config.dataDir, 'agent');
+  return {
+    host: hostOf(file, options.host),
+    version: config.version || VERSION,
+    servers,
+    tokenFile: file,
+    // That of this machine's server may be renewed.
+    pin: () => options.pin ?? (options.server === undefined ? ownPin(config) : undefined),
+    alerts: undefined,
+    dataDir: config.dataDir,
+    logFile: config.logFile,
+    logBytes: config.logBytes,
+    pidFile: undefined,
+  };
 }
 
 /** @throws Problem when the token is not there, is none, or is for another host than is wanted. */

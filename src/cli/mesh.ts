@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
+import type { AlertAccess } from '../alert-channel/access.ts';
 import type { Config } from '../config.ts';
 import { DEFAULT_PORT } from '../config-keys.ts';
 import { agentToken, type Secrets, tokenFile } from '../server/auth.ts';
 import type { Certificate } from '../server/certificate.ts';
-import type { AgentAlertAccess, Deployer } from '../server/deploy/deployer.ts';
+import type { Deployer } from '../server/deploy/deployer.ts';
 import type { Duty } from '../server/duties.ts';
 import type { HostList } from '../server/host-list.ts';
 import { Mesh } from '../server/mesh.ts';
@@ -58,7 +59,7 @@ export function createMesh(config: Config, parts: MeshParts): Mesh {
   });
 }
 
-function alertAccess({ mysql, alerts: { wecomUrl, webhookUrl } }: Config): AgentAlertAccess | undefined {
+function alertAccess({ mysql, alerts: { wecomUrl, webhookUrl } }: Config): AlertAccess | undefined {
   if (mysql?.alertAccount === undefined) return undefined;
   const { host, port, database, alertAccount } = mysql;
   return { host, port, database, ...alertAccount, wecomUrl, webhookUrl };

@@ -6,6 +6,7 @@ import type { NetworkChoice } from '../agent/network/source.ts';
 import { Client } from '../client/client.ts';
 import { Problem } from '../problem.ts';
 import { ensureSecrets } from '../server/auth.ts';
+import { AGENT_ENVIRONMENT, AGENT_NODE_OPTIONS } from '../server/release/agent-process.ts';
 import { Child } from './child.ts';
 import { configure, netOption, serverAddress, subCommand } from './options.ts';
 import { ownPin } from './pin.ts';
@@ -16,14 +17,6 @@ interface StartOptions {
   tui: boolean;
   net: NetworkChoice;
 }
-
-/**
- * An agent's work is in the kernel: a small nursery, no second optimizing compiler and no threads for collecting garbage
- * save a sixth of its memory and cost no CPU time that can be measured.
- */
-export const AGENT_NODE_OPTIONS = ['--max-semi-space-size=1', '--no-opt', '--v8-pool-size=0'];
-/** Its threads do too little for each to have a heap of malloc's own. */
-export const AGENT_ENVIRONMENT = { MALLOC_ARENA_MAX: '1' };
 
 /** `procmesh start`: server, store, agent and terminal UI on this machine, each a process of its own, until `q` or a signal. */
 export async function run(args: readonly string[]): Promise<void> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { AlertAccess } from '../alert-channel/access.ts';
 import { Problem } from '../problem.ts';
-import type { AgentAlertAccess, AgentProvision } from './deploy/deployer.ts';
+import type { AgentProvision } from './deploy/deployer.ts';
 import { ownAddressTowards } from './own-address.ts';
 
 export interface ProvisionOptions {
@@ -10,7 +11,7 @@ export interface ProvisionOptions {
   /** Of this server, for agents that are given no other. */
   own: { scheme: 'ws' | 'wss'; listenHost: string; port: number };
   pin: string | undefined;
-  alerts: AgentAlertAccess | undefined;
+  alerts: AlertAccess | undefined;
 }
 
 /** Makes what agents are given. */

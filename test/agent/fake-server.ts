@@ -75,7 +75,8 @@ export class FakeServer extends EventEmitter<{ connection: [Connection] }> {
 
   private constructor(server: WebSocketServer) {
     super();
-    this.url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { address, port } = server.address() as AddressInfo;
+    this.url = `ws://${address}:${port}`;
     server.on('connection', (socket, request) => {
       const connection = new Connection(socket, request.headers.authorization, request.url);
       this.#waiting.push(connection);
@@ -83,10 +84,10 @@ export class FakeServer extends EventEmitter<{ connection: [Connection] }> {
     });
   }
 
-  static async start(t: TestContext): Promise<FakeServer> {
+  static async start(t: TestContext, host = '127.0.0.1'): Promise<FakeServer> {
     const server = new WebSocketServer({
       port: 0,
-      host: '127.0.0.1',
+      host,
       handleProtocols: (protocols) => protocols.has(SUBPROTOCOL) && SUBPROTOCOL,
     });
     t.after(() => {

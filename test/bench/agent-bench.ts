@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { AGENT_ENVIRONMENT, AGENT_NODE_OPTIONS } from '../../src/cli/start.ts';
+import { AGENT_ENVIRONMENT, AGENT_NODE_OPTIONS } from '../../src/server/release/agent-process.ts';
 import { writeAgentBundle } from '../../src/server/release/bundle.ts';
 import { bringKoffi } from '../../src/server/release/native.ts';
 import { writeToken } from '../support/token-file.ts';

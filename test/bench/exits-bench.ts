@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
-import { AGENT_NODE_OPTIONS } from '../../src/cli/start.ts';
+import { AGENT_NODE_OPTIONS } from '../../src/server/release/agent-process.ts';
 import { ROOT, type Workshop } from './tools.ts';
 
 const SECONDS = 8;

@@ -2,7 +2,7 @@ import { type ChildProcess, type ChildProcessByStdio, execFileSync, spawn } from
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AGENT_NODE_OPTIONS } from '../../src/cli/start.ts';
+import { AGENT_NODE_OPTIONS } from '../../src/server/release/agent-process.ts';
 import { joinedNamespaces } from '../support/net-namespaces.ts';
 import { cpuMs, ended, median, ROOT, startProcesses, type Workshop } from './tools.ts';
 

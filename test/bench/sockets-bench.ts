@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { AGENT_NODE_OPTIONS } from '../../src/cli/start.ts';
+import { AGENT_NODE_OPTIONS } from '../../src/server/release/agent-process.ts';
 import { ended, median, numberFrom, ROOT } from './tools.ts';
 
 /** Both ends of each are sockets of this machine. */

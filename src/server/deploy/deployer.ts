@@ -1,3 +1,5 @@
+import type { AlertAccess } from '../../alert-channel/access.ts';
+
 /** What a host's agent is given. */
 export interface AgentProvision {
   /** What the host is called: the agent speaks for it. */
@@ -8,17 +10,7 @@ export interface AgentProvision {
   /** SHA-256 of the servers' certificate; undefined where it is verified by its authority. */
   pin: string | undefined;
   /** MySQL of the alerts, for the moment in which no server is left. */
-  alerts: AgentAlertAccess | undefined;
-}
-
-export interface AgentAlertAccess {
-  host: string;
-  port: number;
-  user: string;
-  password: string;
-  database: string;
-  wecomUrl: string;
-  webhookUrl: string;
+  alerts: AlertAccess | undefined;
 }
 
 /**

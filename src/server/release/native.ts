@@ -4,20 +4,24 @@ import { dirname, join } from 'node:path';
 
 /** What Node.js loads of koffi, and of the package that holds its native part for one kind of machine. */
 const KOFFI_FILES = ['package.json', 'index.cjs', 'src/koffi/index.cjs', 'src/koffi/src/static.cjs'];
-const NATIVE_FILES = ['package.json', 'index.js', `${process.platform}_${process.arch}/koffi.node`];
+const nativeFiles = (architecture: string): string[] => [
+  'package.json',
+  'index.js',
+  `${process.platform}_${architecture}/koffi.node`,
+];
 
 /**
  * Puts koffi, by which the agent calls the kernel, into a `node_modules` folder beside the agent's bundle. Where it is
  * not installed, or not made for this kind of machine, there is no such folder then, and the agent says so itself.
  * @throws what the file system throws, other than absence.
  */
-export function bringKoffi(folder: string): void {
+export function bringKoffi(folder: string, architecture: string = process.arch): void {
   const packages = join(folder, 'node_modules');
   try {
     const koffi = dirname(createRequire(import.meta.url).resolve('koffi'));
-    const native = `@koromix/koffi-${process.platform}-${process.arch}`;
+    const native = `@koromix/koffi-${process.platform}-${architecture}`;
     copyFiles(koffi, join(packages, 'koffi'), KOFFI_FILES);
-    copyFiles(join(koffi, '..', native), join(packages, native), NATIVE_FILES);
+    copyFiles(join(koffi, '..', native), join(packages, native), nativeFiles(architecture));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code !== 'MODULE_NOT_FOUND' && code !== 'ENOENT') throw error;

@@ -1,0 +1,112 @@
+import { Problem } from '../../problem.ts';
+import type { Finished, SshConnection } from './connection.ts';
+
+/**
+ * What every script that is run on hosts begins with. Scripts are constants for any POSIX shell, busybox's included;
+ * what they work on comes line by line on their standard input.
+ */
+export const PRELUDE = `
+LC_ALL=C
+export LC_ALL
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+`;
+
+/** Defines `put MODE FILE`: a file gets its new content at once. The input has the number of its lines, then these. */
+export const PUT = `
+put() {
+  IFS= read -r count
+  (
+    umask 077
+    : >"$2.partial"
+    while [ "$count" -gt 0 ]; do
+      IFS= read -r line
+      printf "%s\\n" "$line"
+      count=$((count - 1))
+    done >"$2.partial"
+    chmod "$1" "$2.partial"
+    mv -f "$2.partial" "$2"
+  )
+}
+`;
+
+/** What `put` reads. */
+export function putLines(content: string): string[] {
+  const lines = content.replace(/\n$/, '').split('\n');
+  return [String(lines.length), ...lines];
+}
+
+/**
+ * Defines `agents`: pids of agents that work in the folder `real`. That is what an agent is known by, whatever pid was
+ * noted of it once: it works there, and either runs on a runtime of that folder or says that it was deployed. The shell
+ * that asks has these words in its own command line.
+ */
+export const FIND_AGENTS = `
+agents() {
+  shell=$(readlink /proc/$$/exe)
+  ls -l /proc/[0-9]*/cwd 2>/dev/null | while IFS= read -r entry; do
+    case $entry in
+      *"/cwd -> $real" | *"/cwd -> $real (deleted)") ;;
+      *) continue ;;
+    esac
+    pid=\${entry%/cwd -> *}
+    pid=\${pid##*/}
+    program=$(readlink "/proc/$pid/exe") || continue
+    if [ "$program" = "$shell" ]; then continue; fi
+    case "$program $(tr "\\0" " " <"/proc/$pid/cmdline")" in
+      "$real/"* | *" procmesh-agent"* | *" --deployed "*) echo "$pid" ;;
+    esac
+  done 2>/dev/null
+}
+`;
+
+/** Defines `stop_agents`: they are told to end, and have ended when it returns. Wants `agents`. */
+export const STOP_AGENTS = `
+pause() { sleep 0.1 2>/dev/null || sleep 1; }
+stop_agents() {
+  signal=TERM
+  tries=0
+  while pids=$(agents) && [ -n "$pids" ]; do
+    if [ $((tries % 50)) -eq 0 ]; then
+      kill -$signal $pids 2>/dev/null || :
+      signal=KILL
+    fi
+    if [ "$tries" -ge 150 ]; then
+      echo "the agent does not end" >&2
+      return 1
+    fi
+    tries=$((tries + 1))
+    pause
+  done
+}
+`;
+
+/** Runs a script that has to succeed. @throws Problem with what it said last when it does not. */
+export async function runScript(
+  connection: SshConnection,
+  script: string,
+  input: readonly string[],
+  timeoutMs: number,
+): Promise<string> {
+  const finished = await connection.run(script, `${input.join('\n')}\n`, timeoutMs);
+  if (finished.code === 0) return finished.stdout;
+  throw scriptProblem(connection, finished);
+}
+
+/** Why a script failed, by what it said last. */
+export function scriptProblem(connection: SshConnection, { code, stderr }: Finished): Problem {
+  const said = stderr.trim().split('\n').at(-1) || `it ended with ${code}`;
+  if (/No space left|Disk quota/i.test(said)) return diskFull(connection.name, said);
+  if (/Permission denied|not permitted|Read-only file system|not allowed/i.test(said))
+    return new Problem(
+      'ERR_DEPLOY_RIGHTS',
+      `${connection.user} lacks rights on ${connection.name} (${said}): log in as root, or set [global] script_dir to a folder of that user`,
+    );
+  return new Problem('ERR_DEPLOY_FAILED', `the work on ${connection.name} failed (${said})`);
+}
+
+export function diskFull(name: string, why: string): Problem {
+  return new Problem(
+    'ERR_DEPLOY_DISK_FULL',
+    `the disk of ${name} is full (${why}): make room there, or set [global] script_dir to another disk`,
+  );
+}

@@ -1,0 +1,24 @@
+import type { AgentRelease } from '../release/agent-release.ts';
+import type { Runtime } from '../release/runtime.ts';
+import { LAYOUT } from './agent-settings.ts';
+import type { Installation } from './service.ts';
+
+/** What a host is to have. */
+export interface Target extends Installation {
+  release: AgentRelease;
+  /** Undefined: the host's own is used. */
+  runtime: Runtime | undefined;
+  /** Contents of the agent's settings and token, one line each. */
+  settings: string;
+  token: string;
+}
+
+/** Where a runtime lies within the folder. */
+export function runtimePath({ hash }: Runtime): string {
+  return `${LAYOUT.runtimes}/${hash}/node`;
+}
+
+/** Where a release lies within the folder. */
+export function releasePath({ hash }: AgentRelease): string {
+  return `${LAYOUT.releases}/${hash}`;
+}

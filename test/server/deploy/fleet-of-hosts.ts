@@ -1,0 +1,58 @@
+import type { TestContext } from 'node:test';
+import type { AgentProvision } from '../../../src/server/deploy/deployer.ts';
+import { SshDeployer, type SshDeployerOptions } from '../../../src/server/deploy/ssh-deployer.ts';
+import { FakeServer } from '../../agent/fake-server.ts';
+import { scratchFolder } from '../../support/scratch.ts';
+import { TestNetwork } from '../../support/test-hosts.ts';
+
+export const FOLDER = '/opt/procmesh';
+export const NEVER = new AbortController().signal;
+export const TOKEN = 'token-of-a-test';
+
+/** A network of test hosts, a server that agents can reach, and deployers whose user has no settings of ssh. */
+export class Bench {
+  readonly t: TestContext;
+  readonly network: TestNetwork;
+  readonly server: FakeServer;
+  readonly homeDir: string;
+  readonly dataDir: string;
+  /** What was said of keys that were seen first. */
+  readonly pinned: string[] = [];
+  /** What the deployer said that it was doing. */
+  readonly phases: string[] = [];
+
+  constructor(t: TestContext, network: TestNetwork, server: FakeServer) {
+    this.t = t;
+    this.network = network;
+    this.server = server;
+    this.homeDir = scratchFolder(t);
+    this.dataDir = scratchFolder(t);
+  }
+
+  deployer(options: Partial<SshDeployerOptions> = {}): SshDeployer {
+    return new SshDeployer(
+      {
+        folder: FOLDER,
+        node: '',
+        path: '',
+        version: '1.0.0',
+        login: { user: '', port: '', keyFile: this.network.keyFile, password: '' },
+        local: { name: 'root', homeDir: this.homeDir, agentSocket: undefined },
+        dataDir: this.dataDir,
+        ...options,
+      },
+      (host) => this.pinned.push(host),
+    );
+  }
+
+  provision(host: string): AgentProvision {
+    return { host, token: TOKEN, servers: [this.server.url], pin: undefined, alerts: undefined };
+  }
+
+  readonly onPhase = (phase: string): void => void this.phases.push(phase);
+}
+
+export async function openBench(t: TestContext): Promise<Bench> {
+  const network = await TestNetwork.open(t);
+  return new Bench(t, network, await FakeServer.start(t, network.address));
+}
