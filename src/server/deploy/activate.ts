@@ -33,7 +33,7 @@ function wantedCrontab(state: HostState, target: Target): string {
 
 /**
  * Writes what the agent is told, stops an older agent, flips the link, and starts the agent now and at every boot. The
- * last lines on its output say why, when it does not work within 15 s; then the release before is started again.
+ * last lines that it said on standard error, or logged, are the output when it does not work within 15 s; then the release before is started again.
  */
 const ACTIVATE = `${PRELUDE}
 set -eu
@@ -88,7 +88,7 @@ tries=0
 while ! works; do
   tries=$((tries + 1))
   if [ "$tries" -gt 150 ] || ! lives; then
-    tail -n 5 ${LAYOUT.log} ${LAYOUT.errors} 2>/dev/null | grep -v "^==>" || :
+    if [ -s ${LAYOUT.errors} ]; then tail -n 3 ${LAYOUT.errors}; else tail -n 3 ${LAYOUT.log} 2>/dev/null || :; fi
     if [ "$service" = systemd ]; then systemctl stop ${UNIT_NAME} || :; fi
     stop_agents
     previous=\${previous##*/}
@@ -128,7 +128,7 @@ export async function activate(connection: SshConnection, state: HostState, targ
   const lines = finished.stdout.trim().split('\n').filter(Boolean);
   throw new Problem(
     'ERR_DEPLOY_START',
-    `the agent does not start on ${connection.name}: ${lines.slice(-3).join(' | ') || 'it says nothing'}`,
+    `the agent does not start on ${connection.name}: ${lines.join(' | ') || 'it says nothing'}`,
   );
 }
 

@@ -92,15 +92,21 @@ export async function runScript(
   throw scriptProblem(connection, finished);
 }
 
-/** Why a script failed, by what it said last. */
+const NO_SPACE = /No space left|Disk quota/i;
+const NO_RIGHTS = /Permission denied|not permitted|Read-only file system|not allowed/i;
+
+/** Why a script failed, by what it said. */
 export function scriptProblem(connection: SshConnection, { code, stderr }: Finished): Problem {
-  const said = stderr.trim().split('\n').at(-1) || `it ended with ${code}`;
-  if (/No space left|Disk quota/i.test(said)) return diskFull(connection.name, said);
-  if (/Permission denied|not permitted|Read-only file system|not allowed/i.test(said))
+  const lines = stderr.trim().split('\n');
+  const full = lines.find((line) => NO_SPACE.test(line));
+  if (full !== undefined) return diskFull(connection.name, full);
+  const forbidden = lines.find((line) => NO_RIGHTS.test(line));
+  if (forbidden !== undefined)
     return new Problem(
       'ERR_DEPLOY_RIGHTS',
-      `${connection.user} lacks rights on ${connection.name} (${said}): log in as root, or set [global] script_dir to a folder of that user`,
+      `${connection.user} lacks rights on ${connection.name} (${forbidden}): log in as root, or set [global] script_dir to a folder of that user`,
     );
+  const said = lines.at(-1) || `it ended with ${code ?? 'a signal'}`;
   return new Problem('ERR_DEPLOY_FAILED', `the work on ${connection.name} failed (${said})`);
 }
 

@@ -1,4 +1,4 @@
-import type { TestContext } from 'node:test';
+import { after, before, type TestContext } from 'node:test';
 import type { AgentProvision } from '../../../src/server/deploy/deployer.ts';
 import { SshDeployer, type SshDeployerOptions } from '../../../src/server/deploy/ssh-deployer.ts';
 import { FakeServer } from '../../agent/fake-server.ts';
@@ -56,3 +56,22 @@ export async function openBench(t: TestContext): Promise<Bench> {
   const network = await TestNetwork.open(t);
   return new Bench(t, network, await FakeServer.start(t, network.address));
 }
+
+/** One for all tests of a file; hosts have addresses of their own, so that nothing else is shared. */
+export function sharedBench(): () => Bench {
+  let bench: Bench | undefined;
+  const cleanups: (() => unknown)[] = [];
+  before(async () => {
+    bench = await openBench({ after: (cleanup: () => unknown) => cleanups.push(cleanup) } as unknown as TestContext);
+  });
+  after(async () => {
+    for (const cleanup of cleanups) await cleanup();
+  });
+  return () => {
+    if (bench === undefined) throw new Error('it is opened before the first test');
+    return bench;
+  };
+}
+
+/** Hosts read this machine's files, so that its own Node.js is theirs as well and need not be copied. */
+export const OWN_NODE = process.execPath;

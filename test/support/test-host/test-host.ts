@@ -2,7 +2,6 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -94,7 +93,7 @@ export class TestHost {
     const lines = (await this.sh('ps -eo pid=,args=')).trim().split('\n');
     return lines
       .map((line) => line.trim().replace(/^\d+ /, ''))
-      .filter((args) => !/^(ps -eo|sh -c|sleep 1000000|sshd|\/usr\/sbin\/sshd)/.test(args));
+      .filter((args) => !/^(ps -eo|sh -c|sleep 1000000|sshd|\/usr\/sbin\/sshd)|<defunct>$/.test(args));
   }
 
   /**
@@ -128,16 +127,26 @@ export class TestHost {
   }
 
   cutLink(): void {
-    this.#switch('link', 'set', this.#plan.link.port, 'down');
+    this.#inSwitch('ip', 'link', 'set', this.#plan.link.port, 'down');
   }
 
   joinLink(): void {
-    this.#switch('link', 'set', this.#plan.link.port, 'up');
+    this.#inSwitch('ip', 'link', 'set', this.#plan.link.port, 'up');
+  }
+
+  /** Lets only so much through to the host, `20mbit`, until `freeLink`. */
+  slowLink(rate: string): void {
+    const shape = ['qdisc', 'add', 'dev', this.#plan.link.port, 'root', 'tbf', 'rate', rate];
+    this.#inSwitch('tc', ...shape, 'burst', '64kb', 'latency', '100ms');
+  }
+
+  freeLink(): void {
+    this.#inSwitch('tc', 'qdisc', 'del', 'dev', this.#plan.link.port, 'root');
   }
 
   async startSshd(): Promise<void> {
-    await this.sh('/usr/sbin/sshd -f /etc/ssh/test_config');
-    await until(() => isListening(this.address));
+    // It writes its pid once it listens.
+    await this.sh('/usr/sbin/sshd -f /etc/ssh/test_config; while [ ! -s /run/sshd.pid ]; do sleep 0.02; done');
   }
 
   /** Ends the sshd that listens; connections that stand go on. */
@@ -194,14 +203,14 @@ export class TestHost {
     await exit;
   }
 
-  #switch(...args: string[]): void {
-    execFileSync('nsenter', ['-t', String(this.#plan.link.switchPid), '--net', 'ip', ...args]);
+  #inSwitch(...command: string[]): void {
+    execFileSync('nsenter', ['-t', String(this.#plan.link.switchPid), '--net', ...command]);
   }
 
   #plugIn(): void {
     const { port } = this.#plan.link;
-    this.#switch('link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(this.#initPid));
-    this.#switch('link', 'set', port, 'master', 'bridge', 'up');
+    this.#inSwitch('ip', 'link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(this.#initPid));
+    this.#inSwitch('ip', 'link', 'set', port, 'master', 'bridge', 'up');
     const inside = ['-t', String(this.#initPid), '--net', 'ip'];
     execFileSync('nsenter', [...inside, 'address', 'add', `${this.address}/24`, 'dev', 'eth0']);
     execFileSync('nsenter', [...inside, 'link', 'set', 'eth0', 'up']);
@@ -228,20 +237,13 @@ AllowTcpForwarding yes
 Subsystem sftp internal-sftp
 `;
 
-function childOf(pid: number): number {
-  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
+/** What crontab(1) writes above the user's own lines tells when it did so. */
+function _crontabOf(file: string): string {
+  return readFileSync(file, 'latin1').replace(/^# (DO NOT EDIT|\().*\n/gm, '');
 }
 
-async function isListening(address: string): Promise<boolean> {
-  const socket = connect(22, address);
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
+function childOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
 }
 
 /** Waits for what no event tells; the test's own time limit bounds it. */
