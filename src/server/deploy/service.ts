@@ -46,7 +46,7 @@ StandardOutput=null
 StandardError=file:${folder}/${LAYOUT.errors}
 # An agent that ends as it was told to, as one whose host was taken out is, stays ended.
 Restart=on-failure
-RestartSec=10
+RestartSec=15
 RestartSteps=5
 RestartMaxDelaySec=300
 TimeoutStopSec=10

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { writeAgentSettings } from '../../src/server/deploy/agent-settings.ts';
+import { FakeServer } from '../agent/fake-server.ts';
+import { assertFailed, launch, procmesh } from '../support/command.ts';
+import { scratchFolder } from '../support/scratch.ts';
+
+const SETTINGS = { host: 'h ü', version: '7', servers: ['ws://127.0.0.1:1'] };
+
+function deployed(folder: string, settings: string): string {
+  mkdirSync(join(folder, 'etc'));
+  mkdirSync(join(folder, 'data'));
+  writeFileSync(join(folder, 'etc', 'agent.json'), settings);
+  writeFileSync(join(folder, 'etc', 'agent.token'), 'secret\n');
+  return folder;
+}
+
+test('an agent runs by what is in its folder alone, and says there that it works', async (t) => {
+  const server = await FakeServer.start(t);
+  const folder = deployed(scratchFolder(t), writeAgentSettings({ ...SETTINGS, servers: [server.url] }));
+  // Settings of a server in the environment are not this agent's.
+  const agent = launch(t, ['agent', '--deployed', folder], { PROCMESH_GLOBAL_SAMPLE_TIME: 'wrong' }, 'ipc');
+  const connection = await server.connection();
+  const hello = await connection.next('hello');
+  assert.deepEqual([hello.host, hello.version, connection.token], ['h ü', '7', 'Bearer secret']);
+  await agent.ready();
+  const pidFile = join(folder, 'data', 'agent.pid');
+  assert.equal(readFileSync(pidFile, 'utf8'), `${agent.pid}\n`);
+  assert.equal(statSync(pidFile).mode & 0o777, 0o600);
+  const { code, stderr } = await agent.kill('SIGTERM');
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.equal(existsSync(pidFile), false);
+  assert.match(readFileSync(join(folder, 'data', 'agent.log'), 'utf8'), /"connected"/);
+});
+
+test('an agent that is killed leaves its pid, so that it is started again', async (t) => {
+  const folder = deployed(scratchFolder(t), writeAgentSettings(SETTINGS));
+  const agent = launch(t, ['agent', '--deployed', folder], {}, 'ipc');
+  await agent.ready();
+  await agent.kill('SIGKILL');
+  assert.equal(readFileSync(join(folder, 'data', 'agent.pid'), 'utf8'), `${agent.pid}\n`);
+});
+
+test('settings that cannot be read are said with their file', async (t) => {
+  const mend = 'have the server deploy this host again';
+  const empty = scratchFolder(t);
+  assertFailed(
+    await procmesh(t, ['agent', '--deployed', empty]),
+    2,
+    new RegExp(`${empty}/etc/agent.json cannot be read \\(ENOENT\\): ${mend}`),
+  );
+  for (const [settings] of [
+    ['{'],
+    ['null'],
+    ['{"host":"a","version":"1","servers":[]}'],
+    ['{"host":"","version":"1","servers":["x"]}'],
+  ] as const) {
+    const folder = deployed(scratchFolder(t), settings);
+    assertFailed(await procmesh(t, ['agent', '--deployed', folder]), 2, /agent\.json cannot be read \(it is damaged\)/);
+  }
+});
+
+test('settings are one line of ASCII', () => {
+  const text = writeAgentSettings({ ...SETTINGS, host: "ü\n'\u{1f600}" });
+  assert.match(text, /^[\x20-\x7e]+$/);
+  assert.equal(JSON.parse(text).host, "ü\n'\u{1f600}");
+});
