@@ -61,7 +61,9 @@ export class SshDeployer implements Deployer {
     this.#onPinned = onPinned;
     const files = [join(options.local.homeDir, '.ssh', 'known_hosts'), '/etc/ssh/ssh_known_hosts'];
     this.#knownHosts = new KnownHosts(files, join(options.dataDir, 'known_hosts'));
-    this.#runtimes = new Runtimes(join(options.dataDir, 'release', 'runtime'));
+    this.#runtimes = new Runtimes(join(options.dataDir, 'release', 'runtime'), (architecture) =>
+      this.#foreignFolder(architecture),
+    );
   }
 
   install(
@@ -142,18 +144,25 @@ export class SshDeployer implements Deployer {
       checkHost(connection, state, folder, node);
       const found = state.architecture ?? state.machine;
       if (found === architecture) {
-        if (runtime === undefined && node === '') throw noRuntime(connection.name, architecture);
+        if (runtime === undefined && node === '')
+          throw noRuntime(connection.name, architecture, this.#foreignFolder(architecture));
         return { state, goods };
       }
       architecture = found;
     }
   }
 
+  /** npm keeps packages for one kind of machine in one folder. */
+  #foreignFolder(architecture: string): string {
+    return join(this.#options.dataDir, 'packages', architecture);
+  }
+
   async #goodsFor(architecture: string): Promise<Goods> {
     const runtime = this.#options.node === '' ? await this.#runtimes.find(architecture) : undefined;
     let release = this.#releases.get(architecture);
     if (release === undefined) {
-      release = makeRelease(join(this.#options.dataDir, 'release', `hosts-${architecture}`), architecture);
+      const folder = join(this.#options.dataDir, 'release', `hosts-${architecture}`);
+      release = makeRelease(folder, architecture, this.#foreignFolder(architecture));
       this.#releases.set(architecture, release);
       release.catch(() => this.#releases.delete(architecture));
     }
@@ -161,10 +170,11 @@ export class SshDeployer implements Deployer {
   }
 }
 
-function noRuntime(name: string, architecture: string): Problem {
+function noRuntime(name: string, architecture: string, folder: string): Problem {
+  const packages = `node-linux-${architecture}@${process.versions.node} @koromix/koffi-linux-${architecture}`;
   return new Problem(
     'ERR_DEPLOY_ARCHITECTURE',
-    `${name} is a machine of kind ${architecture}, whose runtime is not installed here: npm install --no-save --cpu=${architecture} node-linux-${architecture}, or set [CLIENT] node`,
+    `${name} is a machine of kind ${architecture}, whose runtime is not here: npm install --prefix ${folder} --cpu=${architecture} ${packages}`,
   );
 }
 

@@ -23,9 +23,12 @@ export interface ReleaseFile {
 export const AGENT_FILE = 'agent.mjs';
 
 /**
- * Fills a folder of its own with the agent and what it loads. @param architecture as Node.js names it. @throws what the file system or the bundler throws.
+ * Fills a folder of its own with the agent and what it loads.
+ * @param architecture as Node.js names it.
+ * @param foreignFolder is one in which npm has installed packages for machines of that kind.
+ * @throws what the file system or the bundler throws.
  */
-export async function makeRelease(folder: string, architecture: string): Promise<AgentRelease> {
+export async function makeRelease(folder: string, architecture: string, foreignFolder: string): Promise<AgentRelease> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const agent = join(folder, AGENT_FILE);
@@ -33,7 +36,7 @@ export async function makeRelease(folder: string, architecture: string): Promise
   const packed = fileURLToPath(new URL('./agent.js', import.meta.url));
   if (existsSync(packed)) copyFileSync(packed, agent);
   else await writeAgentBundle(agent);
-  bringKoffi(folder, architecture);
+  bringKoffi(folder, architecture, foreignFolder);
   const hash = createHash('sha256');
   const files = filesBelow(folder).map((path): ReleaseFile => {
     const content = readFileSync(join(folder, path));

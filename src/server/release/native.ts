@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -13,15 +13,19 @@ const nativeFiles = (architecture: string): string[] => [
 /**
  * Puts koffi, by which the agent calls the kernel, into a `node_modules` folder beside the agent's bundle. Where it is
  * not installed, or not made for this kind of machine, there is no such folder then, and the agent says so itself.
+ * @param foreignFolder is one in which npm has installed the native part for machines of another kind.
  * @throws what the file system throws, other than absence.
  */
-export function bringKoffi(folder: string, architecture: string = process.arch): void {
+export function bringKoffi(folder: string, architecture: string = process.arch, foreignFolder?: string): void {
   const packages = join(folder, 'node_modules');
   try {
     const koffi = dirname(createRequire(import.meta.url).resolve('koffi'));
     const native = `@koromix/koffi-${process.platform}-${architecture}`;
     copyFiles(koffi, join(packages, 'koffi'), KOFFI_FILES);
-    copyFiles(join(koffi, '..', native), join(packages, native), nativeFiles(architecture));
+    const installed = join(koffi, '..', native);
+    const from =
+      foreignFolder === undefined || existsSync(installed) ? installed : join(foreignFolder, 'node_modules', native);
+    copyFiles(from, join(packages, native), nativeFiles(architecture));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code !== 'MODULE_NOT_FOUND' && code !== 'ENOENT') throw error;

@@ -20,15 +20,18 @@ export interface Runtime {
   version: string;
 }
 
-/** Finds the runtimes that are installed beside this program. */
+/** Finds the runtimes that are installed beside this program, and those of other machines where somebody has put them. */
 export class Runtimes {
   /** Where compressed ones are kept. */
   readonly #folder: string;
+  readonly #foreignFolder: (architecture: string) => string;
   readonly #hashes = new Map<string, { mtimeMs: number; bytes: number; hash: string }>();
   readonly #compressing = new Map<string, Promise<string>>();
 
-  constructor(folder: string) {
+  /** @param foreignFolder is one in which npm has installed packages for machines of another kind. */
+  constructor(folder: string, foreignFolder: (architecture: string) => string) {
     this.#folder = folder;
+    this.#foreignFolder = foreignFolder;
   }
 
   /** @returns undefined where there is none for such machines. @throws what the file system throws. */
@@ -36,7 +39,8 @@ export class Runtimes {
     const require = createRequire(import.meta.url);
     let description: string;
     try {
-      description = require.resolve(`node-linux-${architecture}/package.json`);
+      const paths = [import.meta.dirname, this.#foreignFolder(architecture)];
+      description = require.resolve(`node-linux-${architecture}/package.json`, { paths });
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND') return undefined;
       throw error;

@@ -177,7 +177,7 @@ describe('a host that cannot be deployed', { timeout: 240_000 }, () => {
     await assertFails(
       host,
       'ERR_DEPLOY_ARCHITECTURE',
-      new RegExp(`npm install --no-save --cpu=${other} node-linux-${other}`),
+      new RegExp(`npm install --prefix \\S+/packages/${other} --cpu=${other} node-linux-${other}@`),
     );
   });
 

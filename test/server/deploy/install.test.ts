@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { TestHost } from '../../support/test-host/test-host.ts';
 import { until } from '../../support/test-host/test-host.ts';
@@ -106,6 +109,23 @@ describe('an installation', { timeout: 240_000 }, () => {
     assert.deepEqual(await host.processes(), ['procmesh-agent']);
     assert.equal(await host.sh(`cat ${FOLDER}/data/agent/outbox/kept`), 'kept\n');
     await deployer.remove(host.rshost, bench().onPhase, NEVER);
+    await host.end();
+  });
+
+  it('brings the runtime of another kind of machine where its packages are there', async () => {
+    const host = await bench().network.host();
+    // Only the name of the machine is another one, so that its runtime is this one's.
+    const [machine, other] = process.arch === 'x64' ? ['aarch64', 'arm64'] : ['x86_64', 'x64'];
+    host.fakeProgram('uname', `echo ${machine}`);
+    const packages = join(bench().dataDir, 'packages', other, 'node_modules');
+    mkdirSync(packages, { recursive: true });
+    const own = dirname(createRequire(import.meta.url).resolve(`node-linux-${process.arch}/package.json`));
+    symlinkSync(own, join(packages, `node-linux-${other}`));
+    const deployer = bench().deployer();
+    await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
+    assert.equal((await (await bench().server.connection()).next('hello')).host, host.name);
+    // The native part of koffi would be that machine's, and is not there.
+    assert.equal(await host.sh(`ls ${FOLDER}/current/`), 'agent.mjs\n');
     await host.end();
   });
 

@@ -10,4 +10,5 @@ mkdir upper work root
 mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work machine root
 cp "$here/boot.sh" root/boot.sh
 # This shell stays outside, with the folder of what was written as its own: /proc/PID/cwd/upper.
-unshare --pid --fork --kill-child sh root/boot.sh "$2"
+# Neither this shell nor what it started outlives whoever made the host.
+setpriv --pdeathsig KILL unshare --pid --fork --kill-child sh root/boot.sh "$2"
