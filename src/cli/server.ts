@@ -13,7 +13,7 @@ import { Retention } from '../server/retention.ts';
 import { Server } from '../server/server.ts';
 import { MysqlStore } from '../store/mysql.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
-import { createMesh, serverName } from './mesh.ts';
+import { createDeployer, createMesh, serverName } from './mesh.ts';
 import { configure, serverAddress, subCommand } from './options.ts';
 import { tellReady, untilToldToStop } from './stop.ts';
 import { VERSION } from './version.ts';
@@ -55,7 +55,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const mesh = createMesh(config, {
     ...{ fleet: store.fleet, hosts, server, secrets, certificate, onTrouble },
     hasAgent: options.withAgent ?? false,
-    deployer: NO_DEPLOYER,
+    deployer: createDeployer(config, (host, file) => logger.info({ host, file }, 'key of a host seen first')),
     duties: [
       new Retention({ store, keepMs: config.retentionMs, onTrouble }),
       ...(server.alerts === undefined ? [] : [server.alerts.duty]),
@@ -126,6 +126,3 @@ function settingsOf(config: Config): Settings {
   const { intervalMs, sampleMs, heartbeatMs, cpuBudgetPercent, mounts, rules } = config;
   return { intervalMs, sampleMs, heartbeatMs, cpuBudgetPercent, mounts: [...mounts], rules };
 }
-
-const cannot = (): Promise<never> => Promise.reject(new Problem('ERR_DEPLOY', 'this server cannot deploy'));
-const NO_DEPLOYER = { install: cannot, replaceToken: cannot, remove: cannot };

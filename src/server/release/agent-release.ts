@@ -33,9 +33,11 @@ export async function makeRelease(folder: string, architecture: string, foreignF
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const agent = join(folder, AGENT_FILE);
   // The package brings the bundle along, a checkout makes it.
-  const packed = fileURLToPath(new URL('./agent.js', import.meta.url));
-  if (existsSync(packed)) copyFileSync(packed, agent);
-  else await writeAgentBundle(agent);
+  const packed = fileURLToPath(new URL('.', import.meta.url));
+  if (!existsSync(join(packed, AGENT_FILE))) await writeAgentBundle(agent);
+  else
+    for (const name of readdirSync(packed))
+      if (/^agent(-[\w-]+)?\.mjs$/.test(name)) copyFileSync(join(packed, name), join(folder, name));
   bringKoffi(folder, architecture, foreignFolder);
   const hash = createHash('sha256');
   const files = filesBelow(folder).map((path): ReleaseFile => {
