@@ -1,11 +1,10 @@
-import { homedir, hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import type { AlertAccess } from '../alert-channel/access.ts';
 import type { Config } from '../config.ts';
 import { DEFAULT_PORT } from '../config-keys.ts';
 import { agentToken, type Secrets, tokenFile } from '../server/auth.ts';
 import type { Certificate } from '../server/certificate.ts';
 import type { Deployer } from '../server/deploy/deployer.ts';
-import { type OnPinned, SshDeployer } from '../server/deploy/ssh-deployer.ts';
 import type { Duty } from '../server/duties.ts';
 import type { HostList } from '../server/host-list.ts';
 import { Mesh } from '../server/mesh.ts';
@@ -13,7 +12,6 @@ import { Provisioner } from '../server/provision.ts';
 import { replaceSecretFile } from '../server/secret-file.ts';
 import type { Server } from '../server/server.ts';
 import type { FleetStore } from '../store/fleet.ts';
-import { VERSION } from './version.ts';
 
 export interface MeshParts {
   fleet: FleetStore;
@@ -59,20 +57,6 @@ export function createMesh(config: Config, parts: MeshParts): Mesh {
     },
     parallel: deploy.parallel,
   });
-}
-
-/** @throws Problem when a path of the configuration is none that hosts can be given. */
-export function createDeployer(config: Config, onPinned: OnPinned): Deployer {
-  const { deploy, scriptDir, dataDir, version } = config;
-  const { user, port, keyFile, password, path, node } = deploy;
-  return new SshDeployer(
-    {
-      ...{ folder: scriptDir, node, path, dataDir, version: version || VERSION },
-      login: { user, port, keyFile, password },
-      local: { name: userInfo().username, homeDir: homedir(), agentSocket: process.env.SSH_AUTH_SOCK },
-    },
-    onPinned,
-  );
 }
 
 function alertAccess({ mysql, alerts: { wecomUrl, webhookUrl } }: Config): AlertAccess | undefined {

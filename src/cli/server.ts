@@ -13,7 +13,8 @@ import { Retention } from '../server/retention.ts';
 import { Server } from '../server/server.ts';
 import { MysqlStore } from '../store/mysql.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
-import { createDeployer, createMesh, serverName } from './mesh.ts';
+import { createDeployer } from './deployer.ts';
+import { createMesh, serverName } from './mesh.ts';
 import { configure, serverAddress, subCommand } from './options.ts';
 import { tellReady, untilToldToStop } from './stop.ts';
 import { VERSION } from './version.ts';
@@ -55,7 +56,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const mesh = createMesh(config, {
     ...{ fleet: store.fleet, hosts, server, secrets, certificate, onTrouble },
     hasAgent: options.withAgent ?? false,
-    deployer: createDeployer(config, (host, file) => logger.info({ host, file }, 'key of a host seen first')),
+    deployer: createDeployer(config, logger),
     duties: [
       new Retention({ store, keepMs: config.retentionMs, onTrouble }),
       ...(server.alerts === undefined ? [] : [server.alerts.duty]),

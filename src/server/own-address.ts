@@ -17,9 +17,12 @@ export async function ownAddressTowards(host: string, signal: AbortSignal): Prom
   } catch (cause) {
     signal.throwIfAborted();
     const reason = cause instanceof Error && 'code' in cause ? cause.code : cause;
+    const isName = reason === 'ENOTFOUND' || reason === 'EAI_AGAIN';
     throw new Problem(
       'ERR_DEPLOY_SERVERS',
-      `by which address ${host} reaches this server is not known (${reason}): set [SERVER] servers`,
+      isName
+        ? `no host of the name ${host} is known: check its spelling, or, where it is an alias of ~/.ssh/config, set [SERVER] servers`
+        : `no way leads to ${host} (${reason}): check its address, or set [SERVER] servers`,
       { cause },
     );
   } finally {

@@ -14,8 +14,8 @@ export interface AgentConnection {
   replace(): void;
   /** Tells the agent to end for good, as its host is no longer of the mesh. */
   retire(reason: string): void;
-  /** Ends the connection because its token is void: another one was made. */
-  expire(): void;
+  /** Ends the connection because its token is void at the moment; the agent tries again. */
+  expire(reason: string): void;
 }
 
 interface HostState {

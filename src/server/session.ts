@@ -76,8 +76,8 @@ export class AgentSession implements AgentConnection {
     this.#peer.close(CLOSE.retired, 'retired');
   }
 
-  expire(): void {
-    this.#peer.close(CLOSE.expired, 'its token was replaced');
+  expire(reason: string): void {
+    this.#peer.close(CLOSE.expired, reason);
   }
 
   #onMessage(message: AgentToServer): void {

@@ -59,6 +59,7 @@ test('says hello first, with its token, and nothing before it is welcome', GUARD
 test('hangs up for good when its host is retired', GUARD, async (t) => {
   const { server, link } = await setUp(t);
   const connection = await server.connection();
+  await connection.next('hello');
   const statuses: string[] = [];
   link.on('status', ({ state }) => statuses.push(state));
   const retired = once(link, 'retire');

@@ -7,7 +7,7 @@ import type { FleetHost } from '../../src/store/fleet.ts';
 import { FakeFleet } from '../support/fake-fleet.ts';
 
 describe('retirement', { timeout: 30_000 }, () => {
-  it('tells the agents of hosts that are taken offline, or out of the list, to end, and no others', async (t) => {
+  it('tells the agents of hosts that are taken offline to end, and hangs up on those whose row is gone', async (t) => {
     const fleet = new FakeFleet();
     for (const host of ['web-1', 'web-2', 'web-3', 'web-4']) fleet.rows.push({ rshost: host, istate: 2 });
     const hosts = new HostList(fleet);
@@ -23,7 +23,7 @@ describe('retirement', { timeout: 30_000 }, () => {
         address: '10.0.0.1',
         send: () => assert.fail(),
         replace: () => assert.fail(),
-        expire: () => expired.push(host),
+        expire: (reason) => expired.push(`${host}: ${reason}`),
         retire: (reason) => retired.push(`${host}: ${reason}`),
       });
     const [first, second] = fleet.rows as [FleetHost, FleetHost];
@@ -31,6 +31,7 @@ describe('retirement', { timeout: 30_000 }, () => {
     Object.assign(second, { istate: 1, phase: 'connecting' });
     fleet.rows.splice(2, 1);
     await hosts.refresh();
-    assert.deepEqual(retired, ['web-1: its host is taken offline', 'web-3: its host was taken out of the list']);
+    assert.deepEqual(retired, ['web-1: its host is taken offline']);
+    assert.deepEqual(expired, ['web-3: its host is not listed any more']);
   });
 });

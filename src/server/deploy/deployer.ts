@@ -18,7 +18,10 @@ export interface AgentProvision {
  * point, leaves nothing half-done behind, and rejects with a `Problem` (`ERR_DEPLOY_…`) whose message is the one reason.
  */
 export interface Deployer {
-  /** Puts runtime and agent there, where they are not yet, and has the agent started, now and at every boot. */
+  /**
+   * Puts runtime and agent there, where they are not yet, and has the agent started, now and at every boot. The first
+   * phase is about reaching the host: from the second on there may be something to take away again.
+   */
   install(
     rshost: string,
     provision: AgentProvision,
