@@ -48,7 +48,7 @@ fi
 export async function removeAll(connection: SshConnection, state: HostState, folder: string): Promise<void> {
   const crontab = removeCronLines(state.crontab);
   const verb = cronVerb(state.crontab, crontab);
-  await runScript(connection, REMOVE, [folder, verb, crontab], REMOVE_TIMEOUT_MS);
+  await runScript(connection, REMOVE, [folder, verb], REMOVE_TIMEOUT_MS, crontab);
   const left = leftOn(await probe(connection, { folder, node: '', runtime: '', files: [] }), folder);
   if (left.length === 0) return;
   throw new Problem(

@@ -80,14 +80,15 @@ stop_agents() {
 }
 `;
 
-/** Runs a script that has to succeed. @throws Problem with what it said last when it does not. */
+/** Runs a script that has to succeed; `rest` follows the lines of its input byte for byte. @throws Problem with what it said last when it does not. */
 export async function runScript(
   connection: SshConnection,
   script: string,
   input: readonly string[],
   timeoutMs: number,
+  rest = '',
 ): Promise<string> {
-  const finished = await connection.run(script, `${input.join('\n')}\n`, timeoutMs);
+  const finished = await connection.run(script, `${input.join('\n')}\n${rest}`, timeoutMs);
   if (finished.code === 0) return finished.stdout;
   throw scriptProblem(connection, finished);
 }

@@ -25,7 +25,7 @@ describe('a host that cannot be deployed', { timeout: 240_000 }, () => {
       message,
     });
     assert.deepEqual(host.files(), files);
-    assert.deepEqual(await host.processes(), []);
+    await host.assertProcesses([]);
   }
 
   it('has no such name', async () => {

@@ -29,7 +29,7 @@ describe('an installation', { timeout: 240_000 }, () => {
       const hello = await connection.next('hello');
       assert.deepEqual([hello.host, hello.version, connection.token], [host.name, '1.0.0', `Bearer ${TOKEN}`]);
       connection.welcome();
-      assert.deepEqual(await host.processes(), ['procmesh-agent']);
+      await host.assertProcesses(['procmesh-agent']);
       const secret = await host.sh(
         `cd ${FOLDER}; stat -c '%a %U' etc/agent.token etc/agent.json etc data; ls -A releases runtime`,
       );
@@ -61,7 +61,7 @@ describe('an installation', { timeout: 240_000 }, () => {
 
       await deployer.remove(host.rshost, bench().onPhase, NEVER);
       assert.deepEqual(host.files(), before);
-      assert.deepEqual(await host.processes(), []);
+      await host.assertProcesses([]);
       assert.equal((await connection.closed).code, 1000);
       await deployer.remove(host.rshost, bench().onPhase, NEVER);
       assert.deepEqual(host.files(), before);
@@ -83,7 +83,7 @@ describe('an installation', { timeout: 240_000 }, () => {
     assert.match(await host.sh('crontab -u alice -l'), /\/home\/alice\/procmesh\/keep-running/);
     await deployer.remove(rshost, bench().onPhase, NEVER);
     assert.deepEqual(host.files(), before);
-    assert.deepEqual(await host.processes(), []);
+    await host.assertProcesses([]);
     await host.end();
   });
 
@@ -106,7 +106,7 @@ describe('an installation', { timeout: 240_000 }, () => {
     assert.equal((await second.closed).code, 1000);
     const third = await bench().server.connection();
     assert.deepEqual([third.token, (await third.next('hello')).host], ['Bearer third', 'another name ü']);
-    assert.deepEqual(await host.processes(), ['procmesh-agent']);
+    await host.assertProcesses(['procmesh-agent']);
     assert.equal(await host.sh(`cat ${FOLDER}/data/agent/outbox/kept`), 'kept\n');
     await deployer.remove(host.rshost, bench().onPhase, NEVER);
     await host.end();
@@ -145,7 +145,7 @@ describe('an installation', { timeout: 240_000 }, () => {
     host.fakeSystemd();
     await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
     await bench().server.connection();
-    assert.deepEqual(await host.processes(), ['procmesh-agent']);
+    await host.assertProcesses(['procmesh-agent']);
     await assert.rejects(host.sh('crontab -l'), { message: /no crontab for root/ });
     await deployer.remove(host.rshost, bench().onPhase, NEVER);
     await host.sh('rm /usr/local/bin/systemctl');
@@ -184,7 +184,7 @@ describe('an installation', { timeout: 240_000 }, () => {
     assert.equal((await (await bench().server.connection()).next('hello')).host, host.name);
     assert.equal(await host.sh(`readlink ${FOLDER}/current`), 'releases/old\n');
     await deployer.remove(host.rshost, bench().onPhase, NEVER);
-    assert.deepEqual(await host.processes(), []);
+    await host.assertProcesses([]);
     await host.end();
   });
 
@@ -235,7 +235,7 @@ describe('an agent that cron keeps', { timeout: 120_000 }, () => {
     await connection.closed;
     await until(async () => (await host.processes()).length === 0);
     await host.sh(`${FOLDER}/keep-running`);
-    assert.deepEqual(await host.processes(), []);
+    await host.assertProcesses([]);
     await host.end();
   });
 });

@@ -18,7 +18,7 @@ async function assertNothingWhole(host: TestHost): Promise<void> {
     .catch((error) => error.stdout)) as string;
   assert.deepEqual(names.match(/^[0-9a-f]{64}$/gm), null);
   assert.doesNotMatch(names, /current/);
-  assert.deepEqual(await host.processes(), []);
+  await host.assertProcesses([]);
 }
 
 describe('an installation that is interrupted', { timeout: 240_000, concurrency: true }, () => {
@@ -58,6 +58,8 @@ describe('an installation that is interrupted', { timeout: 240_000, concurrency:
       await failed;
       await assertNothingWhole(host);
 
+      // Of another release, which was given up for this one.
+      await host.sh(`mkdir -p ${FOLDER}/releases/older.partial`);
       host.freeLink();
       host.joinLink();
       await host.resumeSshd();

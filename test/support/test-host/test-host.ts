@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -5,7 +6,7 @@ import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, readlinkSy
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 
 const run = promisify(execFile);
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -96,6 +97,16 @@ export class TestHost {
       .filter((args) => !/^(ps -eo|sh -c|sleep 1000000|sshd|\/usr\/sbin\/sshd)|<defunct>$/.test(args));
   }
 
+  /** Sees that these and no others run there, once what is ending has ended. */
+  async assertProcesses(expected: readonly string[]): Promise<void> {
+    let found = await this.processes();
+    for (let tries = 0; tries < 50 && !isDeepStrictEqual(found, expected); tries += 1) {
+      await delay(100);
+      found = await this.processes();
+    }
+    assert.deepEqual(found, expected);
+  }
+
   /**
    * What the host has written or taken away since it was booted, by path: type, mode and content. Two of these are equal
    * when nothing has changed in between.
@@ -116,7 +127,7 @@ export class TestHost {
         } else if (stat.isSymbolicLink()) found[inner] = `link to ${readlinkSync(root + inner)}`;
         else if (stat.isFile()) {
           const content = createHash('sha256')
-            .update(readFileSync(root + inner))
+            .update(inner.startsWith('/var/spool/cron/') ? crontabOf(root + inner) : readFileSync(root + inner))
             .digest('hex');
           found[inner] = `file ${mode} ${content}`;
         } else found[inner] = 'gone';
@@ -238,7 +249,7 @@ Subsystem sftp internal-sftp
 `;
 
 /** What crontab(1) writes above the user's own lines tells when it did so. */
-function _crontabOf(file: string): string {
+function crontabOf(file: string): string {
   return readFileSync(file, 'latin1').replace(/^# (DO NOT EDIT|\().*\n/gm, '');
 }
 
