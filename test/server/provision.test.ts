@@ -54,7 +54,7 @@ describe('provision', { timeout: 30_000 }, () => {
     await assert.rejects(serversOf('', 'no-such-host.invalid'), {
       code: 'ERR_DEPLOY_SERVERS',
       message:
-        /^by which address no-such-host\.invalid reaches this server is not known \(\w+\): set \[SERVER\] servers$/,
+        'no host of the name no-such-host.invalid is known: check its spelling, or, where it is an alias of ~/.ssh/config, set [SERVER] servers',
     });
     const aborted = AbortSignal.abort(new Error('enough'));
     await assert.rejects(provisioner('').provision('127.0.0.9', 0, aborted), /enough/);
