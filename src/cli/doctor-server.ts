@@ -5,7 +5,8 @@ import type { Finding } from '../agent/abilities.ts';
 import type { Config } from '../config.ts';
 import { Problem } from '../problem.ts';
 import { SecureDialler, UntrustedError } from '../protocol/secure-socket.ts';
-import { ownCertificateFiles, readCertificate } from '../server/certificate.ts';
+import { readCertificate } from '../server/certificate.ts';
+import { ownCertificateFiles } from '../server/certificate-files.ts';
 import { serverAddress } from './options.ts';
 import { ownPin } from './pin.ts';
 

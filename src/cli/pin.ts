@@ -4,7 +4,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { Config } from '../config.ts';
 import { Problem } from '../problem.ts';
 import { parsePin } from '../protocol/secure-socket.ts';
-import { ownCertificateFiles } from '../server/certificate.ts';
+import { ownCertificateFiles } from '../server/certificate-files.ts';
 
 /** The choice of the only certificate that a server may show. */
 export function pinOption(): Option {

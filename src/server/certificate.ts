@@ -1,15 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { Problem } from '../problem.ts';
+import { type CertificateFiles, ownCertificateFiles } from './certificate-files.ts';
 import { createSecretFile, readSecretFile } from './secret-file.ts';
-
-/** PEM files of a certificate, with those of its authorities below it if it has any, and of its private key. */
-export interface CertificateFiles {
-  readonly cert: string;
-  readonly key: string;
-}
 
 /** What a server shows to who connects. */
 export interface Certificate {
@@ -21,11 +15,6 @@ export interface Certificate {
   readonly validToMs: number;
   /** No authority vouches for it: who connects has to pin it. */
   readonly isSelfSigned: boolean;
-}
-
-/** Those that a server makes on its first start. */
-export function ownCertificateFiles(dataDir: string): CertificateFiles {
-  return { cert: join(dataDir, 'server.crt'), key: join(dataDir, 'server.key') };
 }
 
 /**

@@ -52,7 +52,7 @@ export class CutMesh {
     if (index > 0)
       for (const name of readdirSync(first).filter((file) => /\.(token|secret|crt|key)$/.test(file)))
         copyFileSync(join(first, name), join(dataDir, name));
-    const command = this.#launch(this.servers, ['server'], dataDir, {
+    const command = this.#launch(this.servers, ['server', '--with-agent'], dataDir, {
       PROCMESH_SERVER_LISTEN: `${this.servers.addresses4[index]}:${PORT}`,
       ...settings,
     });

@@ -117,9 +117,16 @@ describe('an agent behind a cable', { timeout: 240_000, concurrency: 2, skip: ob
     const agent = await mesh.agent([await mesh.lateUrl(300)]);
     const hosts = mesh.watch();
     await hosts.row(({ status }) => status === 'online');
+    const before = hosts.rows().length;
     for (const end of [mesh.hosts, mesh.servers]) losePackets(end, 30);
     await mesh.intervals(8, 'stored');
-    assert.ok(hosts.rows().every(({ status }) => status !== 'offline'));
+    const statuses = new Set(
+      hosts
+        .rows()
+        .slice(before)
+        .map(({ status }) => status),
+    );
+    assert.ok(statuses.size > 0 && !statuses.has('offline'), [...statuses].join());
     assert.equal(count(server.command, 'agent connected'), 1);
     for (const end of [mesh.hosts, mesh.servers]) losePackets(end, 0);
     await mesh.intervals(1, 'stored');

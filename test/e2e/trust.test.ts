@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { AGENT_PATH, LIVE_PATH } from '../../src/protocol/message.ts';
-import { ensureCertificate, ownCertificateFiles } from '../../src/server/certificate.ts';
+import { ensureCertificate } from '../../src/server/certificate.ts';
+import { ownCertificateFiles } from '../../src/server/certificate-files.ts';
 import { makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { assertFailed, launch, procmesh } from '../support/command.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
@@ -73,6 +74,7 @@ describe('a mesh is encrypted by itself', { timeout: 60_000, concurrency: 2 }, (
   it('an agent whose token is void goes on trying, with what its token file says by then', async (t) => {
     const mesh = await openMesh(t);
     await mesh.server();
+    await mesh.list('web-1');
     const file = writeToken(mesh.dataDir, 'web-1');
     const good = readFileSync(file, 'utf8');
     writeFileSync(file, good.replace('.0.', '.7.'));
@@ -109,9 +111,8 @@ describe('a mesh with a certificate of one’s own', { timeout: 60_000, concurre
   it('shows a renewed one after SIGHUP, keeps its connections, and the one it has when the new one is of no use', async (t) => {
     const { mesh, cert, key } = await withOwnCertificate(t, {});
     const server = await mesh.server();
-    const wire = await new Wire(mesh.url + AGENT_PATH, {
-      token: readFileSync(writeToken(mesh.dataDir, 'web-1'), 'utf8').trim(),
-    }).opened();
+    const token = await mesh.list('web-1');
+    const wire = await new Wire(mesh.url + AGENT_PATH, { token }).opened();
     t.after(() => wire.socket.terminate());
     new FakeAgent('web-1', wire).hello();
     await wire.next('welcome');

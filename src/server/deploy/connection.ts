@@ -147,9 +147,8 @@ export class SshConnection {
       });
   }
 
-  /** Hangs up, on the way back too. */
+  /** Hangs up, on the way back too. Not by `end`, after which `destroy` does nothing: it would wait for the host to hang up. */
   close(): void {
-    this.#client.end();
     this.#client.destroy();
     this.#before?.close();
   }

@@ -78,10 +78,12 @@ export class BenchMesh {
   readonly mariadb = new MariaDb();
   readonly servers: BenchServer[] = [];
   readonly #cleanUps: (() => unknown)[] = [];
-  readonly #t = { after: (cleanUp: () => unknown) => this.#cleanUps.push(cleanUp) } as unknown as TestContext;
+  /** What is made for a test goes with this. */
+  readonly t = { after: (cleanUp: () => unknown) => this.#cleanUps.push(cleanUp) } as unknown as TestContext;
   #environment: NodeJS.ProcessEnv = {};
 
-  async open(): Promise<this> {
+  /** @param keyFile opens hosts that are deployed to. */
+  async open(keyFile: string): Promise<this> {
     this.#cleanUps.push(() => this.mariadb.remove());
     await this.mariadb.create();
     const { address } = await emptyDatabase(this.mariadb);
@@ -91,15 +93,18 @@ export class BenchMesh {
       PROCMESH_MONITOR_MYSQL_PASS: address.password,
       PROCMESH_GLOBAL_INTERVAL_TIME: '1',
       PROCMESH_GLOBAL_SAMPLE_TIME: '0.5',
+      PROCMESH_CLIENT_SSH_KEY: keyFile,
+      HOME: this.folder(),
+      SSH_AUTH_SOCK: '',
     };
     for (let index = 0; index < 2; index += 1) {
       const [port, dataDir] = [await freePort(), this.folder()];
       const env = {
         ...this.#environment,
         PROCMESH_GLOBAL_DATA_DIR: dataDir,
-        PROCMESH_SERVER_LISTEN: `127.0.0.1:${port}`,
+        PROCMESH_SERVER_LISTEN: `0.0.0.0:${port}`,
       };
-      const server = new BenchServer(port, dataDir, () => launch(this.#t, ['server'], env, 'ipc'));
+      const server = new BenchServer(port, dataDir, () => launch(this.t, ['server'], env, 'ipc'));
       const [first] = this.servers;
       if (first !== undefined) for (const name of SHARED) copyFileSync(join(first.dataDir, name), join(dataDir, name));
       this.servers.push(server);
@@ -112,9 +117,19 @@ export class BenchMesh {
     return this.servers.map(({ url }) => url).join();
   }
 
+  /** What is asked for of hosts, by SQL. */
+  async list(hosts: readonly string[], istate: number): Promise<void> {
+    const admin = await this.mariadb.admin('dbzz_monitor');
+    await admin.query('REPLACE INTO tb_monitor_host_config (rshost, istate) VALUES ?', [
+      hosts.map((host) => [host, istate]),
+    ]);
+    await admin.end();
+  }
+
   async agent(host: string): Promise<{ command: Command; outbox: string }> {
     const [first] = this.servers as [BenchServer];
     const dataDir = this.folder();
+    await this.list([host], 2);
     const args = [
       'agent',
       '--server',
@@ -127,7 +142,7 @@ export class BenchMesh {
       'sockets',
     ];
     const env = { ...this.#environment, PROCMESH_GLOBAL_DATA_DIR: dataDir };
-    const command = launch(this.#t, args, env, 'ipc');
+    const command = launch(this.t, args, env, 'ipc');
     await command.ready();
     return { command, outbox: join(dataDir, 'agent', 'outbox') };
   }

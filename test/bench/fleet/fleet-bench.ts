@@ -1,6 +1,8 @@
 import { missing } from '../../support/requirements.ts';
+import { TestNetwork } from '../../support/test-hosts.ts';
 import { Results } from '../results.ts';
 import { BenchMesh, type BenchServer } from './bench-mesh.ts';
+import { deployments } from './deploy-bench.ts';
 import { Herd, type Stampede } from './herd-bench.ts';
 import { detection, failOver } from './liveness-bench.ts';
 
@@ -26,6 +28,15 @@ async function measureLiveness(mesh: BenchMesh): Promise<void> {
   results.bound('time that no interval covers, or two do', Math.abs(moved.gapsMs), 'ms', 0);
 }
 
+async function measureDeployments(mesh: BenchMesh, network: TestNetwork): Promise<void> {
+  progress('hosts that are deployed to');
+  const { withRuntimeS, oneS, manyS, atOnce, removedS } = await deployments(mesh, network);
+  results.bound('row inserted by SQL until the host streams, runtime there', oneS, 's', 5);
+  results.note('the same, runtime copied', `${withRuntimeS.toFixed(2)} s`);
+  results.compare(`${atOnce} rows inserted at once until all stream, runtime there`, manyS, ['one row', oneS], 3, 's');
+  results.note(`${atOnce + 1} rows set to 0 until nothing is left on the hosts`, `${removedS.toFixed(2)} s`);
+}
+
 function reportStampede(what: string, { tookS, worstLoopMs, lost }: Stampede): void {
   const who = `${agents} agents, ${what}`;
   results.bound(`${who}: until all stream`, tookS, 's', 15);
@@ -48,7 +59,7 @@ async function measureHerd(mesh: BenchMesh): Promise<void> {
   await others.end();
 }
 
-const obstacle = missing(['mariadb-server']);
+const obstacle = missing(['mariadb-server', 'iproute2', 'util-linux', 'openssh-server', 'cron']);
 if (obstacle !== undefined) {
   progress(obstacle);
   process.exit(1);
@@ -57,7 +68,9 @@ const mesh = new BenchMesh();
 process.once('SIGINT', () => void mesh.close().then(() => process.exit(130)));
 try {
   progress('starting MariaDB and two servers');
-  await mesh.open();
+  const network = await TestNetwork.open(mesh.t);
+  await mesh.open(network.keyFile);
+  await measureDeployments(mesh, network);
   await measureLiveness(mesh);
   await measureHerd(mesh);
 } finally {

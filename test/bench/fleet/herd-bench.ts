@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { RowDataPacket } from 'mysql2/promise';
+import { SyntheticFleet } from '../history/fleet.ts';
 import { type BenchMesh, type BenchServer, HostsView } from './bench-mesh.ts';
 import { LoopProbe } from './loop-probe.ts';
 
@@ -31,6 +32,8 @@ export class Herd {
   async start(servers: readonly BenchServer[]): Promise<void> {
     const urls = servers.map(({ url }) => url).join();
     const [{ dataDir, pin }] = servers as [BenchServer];
+    const hosts = [...new SyntheticFleet(this.#count, 1).intervals(0, 1)].map(({ host }) => host);
+    await this.#mesh.list(hosts, 2);
     const args = [HERD, String(this.#count), urls, dataDir, pin, this.#mesh.folder()];
     this.#process = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     await once(this.#process, 'message');
