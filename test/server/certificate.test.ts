@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { type CertificateFiles, ensureCertificate, readCertificate } from '../../src/server/certificate.ts';
+import { ensureCertificate, readCertificate } from '../../src/server/certificate.ts';
 import { type CertificateFiles, ownCertificateFiles } from '../../src/server/certificate-files.ts';
 import { makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { scratchFolder } from '../support/scratch.ts';
