@@ -37,7 +37,7 @@ async function assertNothingLost(mesh: CutMesh, agent: Command, server: { comman
 
 const obstacle = isRoot() ? missing(['iproute2', 'nftables']) : 'network namespaces are for root';
 
-describe('an agent behind a cable', { timeout: 240_000, concurrency: 2, skip: obstacle }, () => {
+describe('an agent behind a cable', { timeout: 240_000, concurrency: 4, skip: obstacle }, () => {
   it('that is stopped for a moment is late, then online again over the same connection', async (t) => {
     const mesh = new CutMesh(t, 1);
     const server = await mesh.server();

@@ -64,7 +64,7 @@ async function connectedTo(agent: Command, url: string | undefined, times: numbe
 
 const obstacle = isRoot() ? missing(['iproute2', 'mariadb-server']) : 'network namespaces are for root';
 
-describe('an agent of two servers', { timeout: 240_000, skip: obstacle }, () => {
+describe('an agent of two servers', { concurrency: true, timeout: 240_000, skip: obstacle }, () => {
   it('goes to the other one when its server is killed or stopped, and loses and doubles no interval', async (t) => {
     const { mesh, mariadb, start } = await openMesh(t);
     const first = await start(0);
