@@ -1,6 +1,6 @@
 import { runtimePath } from '../../../src/server/deploy/target.ts';
 import { Runtimes } from '../../../src/server/release/runtime.ts';
-import type { TestHost } from '../../support/test-host/test-host.ts';
+import { HOST_NODE, type TestHost } from '../../support/test-host/test-host.ts';
 import type { TestNetwork } from '../../support/test-hosts.ts';
 import { type BenchMesh, type BenchServer, HostsView } from './bench-mesh.ts';
 
@@ -68,5 +68,5 @@ async function bringRuntime(host: TestHost): Promise<void> {
   const runtime = await new Runtimes('/nowhere', () => '/nowhere').find(process.arch);
   if (runtime === undefined) throw new Error('there is no runtime for this kind of machine');
   const file = `${FOLDER}/${runtimePath(runtime)}`;
-  await host.sh(`mkdir -p $(dirname ${file}); cp ${runtime.file} ${file}; echo made >${FOLDER}/.procmesh`);
+  await host.sh(`mkdir -p $(dirname ${file}); cp ${HOST_NODE} ${file}; echo made >${FOLDER}/.procmesh`);
 }

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { SshDeployerOptions } from '../../../src/server/deploy/ssh-deployer.ts';
-import type { TestHost } from '../../support/test-host/test-host.ts';
-import { FOLDER, NEVER, OWN_NODE, sharedBench } from './fleet-of-hosts.ts';
+import { HOST_NODE, type TestHost } from '../../support/test-host/test-host.ts';
+import { FOLDER, NEVER, sharedBench } from './fleet-of-hosts.ts';
 
 describe('a host that cannot be deployed', { timeout: 240_000 }, () => {
   const bench = sharedBench();
@@ -140,7 +140,7 @@ describe('a host that cannot be deployed', { timeout: 240_000 }, () => {
     const host = await bench().network.host();
     await host.addUser('alice');
     await host.sh('echo nobody > /etc/cron.allow');
-    const options = { folder: '/home/alice/procmesh', node: OWN_NODE };
+    const options = { folder: '/home/alice/procmesh', node: HOST_NODE };
     await assertFails(
       host,
       'ERR_DEPLOY_RIGHTS',

@@ -72,6 +72,3 @@ export function sharedBench(): () => Bench {
     return bench;
   };
 }
-
-/** Hosts read this machine's files, so that its own Node.js is theirs as well and need not be copied. */
-export const OWN_NODE = process.execPath;

@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { TestHost } from '../../support/test-host/test-host.ts';
-import { until } from '../../support/test-host/test-host.ts';
-import { FOLDER, NEVER, OWN_NODE, sharedBench, TOKEN } from './fleet-of-hosts.ts';
+import { HOST_NODE, until } from '../../support/test-host/test-host.ts';
+import { FOLDER, NEVER, sharedBench, TOKEN } from './fleet-of-hosts.ts';
 
 const THEIR_CRONTAB = 'MAILTO=""\n# theirs, \xe9 in latin1\n0 4 * * * /bin/true % input\n';
 
@@ -74,7 +74,7 @@ describe('an installation', { timeout: 240_000 }, () => {
     host.fakeSystemd();
     await host.addUser('alice');
     const before = host.files();
-    const deployer = bench().deployer({ folder: '/home/alice/procmesh', node: OWN_NODE });
+    const deployer = bench().deployer({ folder: '/home/alice/procmesh', node: HOST_NODE });
     const rshost = `alice@${host.address}`;
     await deployer.install(rshost, bench().provision(host.name), bench().onPhase, NEVER);
     const connection = await bench().server.connection();
@@ -89,7 +89,7 @@ describe('an installation', { timeout: 240_000 }, () => {
 
   it('gives a running agent other settings and another token, and keeps what waits in its outbox', async () => {
     const host = await bench().network.host();
-    const deployer = bench().deployer({ node: OWN_NODE });
+    const deployer = bench().deployer({ node: HOST_NODE });
     await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
     const first = await bench().server.connection();
     await host.sh(`echo kept > ${FOLDER}/data/agent/outbox/kept`);
@@ -101,7 +101,7 @@ describe('an installation', { timeout: 240_000 }, () => {
     assert.equal(await host.sh(`stat -c %a ${FOLDER}/etc/agent.token`), '600\n');
 
     const provision = { ...bench().provision('another name ü'), token: 'third' };
-    const elsewhere = bench().deployer({ node: OWN_NODE, path: '/usr/bin:/somewhere' });
+    const elsewhere = bench().deployer({ node: HOST_NODE, path: '/usr/bin:/somewhere' });
     await elsewhere.install(host.rshost, provision, bench().onPhase, NEVER);
     assert.equal((await second.closed).code, 1000);
     const third = await bench().server.connection();
@@ -139,7 +139,7 @@ describe('an installation', { timeout: 240_000 }, () => {
   it('moves from cron to systemd and leaves no second agent', async () => {
     const host = await bench().network.host();
     const before = host.files();
-    const deployer = bench().deployer({ node: OWN_NODE });
+    const deployer = bench().deployer({ node: HOST_NODE });
     await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
     await bench().server.connection();
     host.fakeSystemd();
@@ -155,7 +155,7 @@ describe('an installation', { timeout: 240_000 }, () => {
 
   it('is mended where a file is cut short or the agent is gone', async () => {
     const host = await bench().network.host();
-    const deployer = bench().deployer({ node: OWN_NODE });
+    const deployer = bench().deployer({ node: HOST_NODE });
     await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
     await bench().server.connection();
     await host.sh(`cd ${FOLDER}; kill -9 $(cat data/agent.pid); : > current/agent.mjs`);
@@ -167,14 +167,14 @@ describe('an installation', { timeout: 240_000 }, () => {
 
   it('that fails to start goes back to the release before', async () => {
     const host = await bench().network.host();
-    const deployer = bench().deployer({ node: OWN_NODE });
+    const deployer = bench().deployer({ node: HOST_NODE });
     await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
     await bench().server.connection();
     // An older release, which is what the host has had until now.
     await host.sh(`cd ${FOLDER}; mv releases/* releases/old; rm current; ln -s releases/old current`);
     host.fakeProgram(
       'moody',
-      `case "$*" in --version) echo v26.1.0 ;; *) [ "$(readlink ${FOLDER}/current)" = releases/old ] || { echo "not this one" >&2; exit 1; }; exec ${OWN_NODE} "$@" ;; esac`,
+      `case "$*" in --version) echo v26.1.0 ;; *) [ "$(readlink ${FOLDER}/current)" = releases/old ] || { echo "not this one" >&2; exit 1; }; exec ${HOST_NODE} "$@" ;; esac`,
     );
     const failing = bench().deployer({ node: '/usr/local/bin/moody' });
     await assert.rejects(failing.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER), {
@@ -192,7 +192,7 @@ describe('an installation', { timeout: 240_000 }, () => {
     const host = await bench().network.host();
     await host.limitDisk(FOLDER, 100);
     await host.sh(`mkdir ${FOLDER}/lost+found`);
-    const deployer = bench().deployer({ node: OWN_NODE });
+    const deployer = bench().deployer({ node: HOST_NODE });
     await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
     await bench().server.connection();
     await deployer.remove(host.rshost, bench().onPhase, NEVER);
@@ -206,7 +206,7 @@ describe('an agent that cron keeps', { timeout: 120_000 }, () => {
 
   it('is started again when it has died, ever more rarely when it does so again, and not when it was told to end', async () => {
     const host = await bench().network.host();
-    const deployer = bench().deployer({ node: OWN_NODE });
+    const deployer = bench().deployer({ node: HOST_NODE });
     await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
     await bench().server.connection();
     const minute = `cd /; setsid ${FOLDER}/keep-running </dev/null >/dev/null 2>&1 &`;

@@ -19,6 +19,9 @@ mount -t tmpfs -o mode=1777 tmp tmp
 # A home without this machine's settings of a shell.
 mount -t tmpfs -o mode=700 home root
 mkdir -p run/sshd
+# The overlay has only the file system of /, and this may be on another.
+: >run/node
+mount --bind "$2" run/node
 mkdir old
 pivot_root . old
 umount -l old

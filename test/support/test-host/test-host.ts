@@ -23,6 +23,9 @@ interface Plan {
   link: { switchPid: number; port: string };
 }
 
+/** Where every host has the Node.js that this process runs on. */
+export const HOST_NODE = '/run/node';
+
 /** What changes by itself while a host runs. */
 const RESTLESS = /^\/(var\/log|var\/lib\/systemd|etc\/ssh|root\/\.ssh)(\/|$)/;
 
@@ -49,7 +52,18 @@ export class TestHost {
   static async boot(t: TestContext, plan: Plan): Promise<TestHost> {
     const [program = '', ...args] = [
       ...plan.prefix,
-      ...['unshare', '--mount', '--net', '--uts', '--ipc', 'sh', here('machine.sh'), plan.folder, plan.name],
+      ...[
+        'unshare',
+        '--mount',
+        '--net',
+        '--uts',
+        '--ipc',
+        'sh',
+        here('machine.sh'),
+        plan.folder,
+        plan.name,
+        process.execPath,
+      ],
     ];
     const holder = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
