@@ -3,8 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AlertAccess } from '../alert-channel/access.ts';
 import { ListenDump } from '../kernel/listen-dump.ts';
-import { parsePageSize } from '../procfs/auxv.ts';
-import { KernelText, readWhole } from '../procfs/kernel-file.ts';
+import { readPageSize } from '../procfs/auxv.ts';
 import { FilterError } from '../protocol/filter.ts';
 import type { Settings, Unreachable, Watch } from '../protocol/message.ts';
 import type { ConnectionStatus } from '../protocol/reconnect.ts';
@@ -102,7 +101,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     super();
     mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
     const { procRoot, sysRoot, passwdPath, kernel } = options;
-    this.#pageBytes = pageSize(procRoot);
+    this.#pageBytes = readPageSize(procRoot);
     this.#scanner = new Scanner({ procRoot, sysRoot, keptDescriptors: keptDescriptors(procRoot) });
     this.#kernel = kernel;
     this.#listenDump = kernel.libc && new ListenDump(kernel.libc);
@@ -294,11 +293,4 @@ export class Agent extends EventEmitter<AgentEvents> {
       this.emit('trouble', error instanceof Error ? error : new Error(String(error)));
     }
   }
-}
-
-function pageSize(procRoot: string): number {
-  const text = new KernelText();
-  return readWhole(`${procRoot}/self/auxv`, text) === undefined
-    ? parsePageSize(text.bytes.subarray(0, text.length))
-    : 4096;
 }

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { test } from 'node:test';
-import { parsePageSize } from '../../src/procfs/auxv.ts';
+import { parsePageSize, readPageSize } from '../../src/procfs/auxv.ts';
 
 /** An auxiliary vector: pairs of type and value, ended by type 0. */
 function auxv(pairs: readonly [type: bigint, value: bigint][]): Buffer {
@@ -37,4 +37,9 @@ test('takes 4 KiB where it is not said, or cut off', () => {
 
 test('finds the running kernel’s page size', () => {
   assert.equal(parsePageSize(readFileSync('/proc/self/auxv')), Number(execFileSync('getconf', ['PAGESIZE'])));
+});
+
+test('reads this machine’s, and takes the usual one where there is none to read', () => {
+  assert.equal(readPageSize('/proc'), Number(execFileSync('getconf', ['PAGESIZE'])));
+  assert.equal(readPageSize('/nowhere'), 4_096);
 });
