@@ -30,7 +30,6 @@ export function agentUnit(installation: Installation): string {
   const { folder } = installation;
   return `[Unit]
 Description=procmesh agent: which process uses up this machine
-Documentation=https://www.npmjs.com/package/procmesh
 After=network-online.target
 Wants=network-online.target
 # It is started again for ever, ever more slowly.
