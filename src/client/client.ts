@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events';
 import type WebSocket from 'ws';
-import { CLOSE, decode, FrameError, MAX_SERVER_FRAME_BYTES } from '../protocol/codec.ts';
+import { CLOSE, decode, FrameError } from '../protocol/codec.ts';
 import { LIVE_PATH, type ServerToViewer, serverToViewerSchema, type ViewerToServer } from '../protocol/message.ts';
 import type { Query } from '../protocol/query.ts';
-import { type ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect.ts';
+import type { ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect.ts';
+import { type ClientOptions, clientSocket } from './socket.ts';
 
 export type { ConnectionStatus } from '../protocol/reconnect.ts';
 
@@ -34,17 +35,10 @@ export class Client extends EventEmitter<ClientEvents> {
   readonly #asked = new Map<number, { query: Query; deliver: (answer: Answer) => void }>();
   #lastId = 0;
 
-  /** `url` is the server's base, `wss://10.0.0.5:9300`; the token is the viewers' one; for the pin see `ReconnectOptions`. */
-  constructor(options: { url: string; token: string; pin?: string | undefined; heartbeatMs?: number }) {
+  /** The token is the viewers' one. */
+  constructor(options: ClientOptions) {
     super();
-    this.#socket = new ReconnectingSocket({
-      urls: [new URL(LIVE_PATH, options.url).href],
-      token: () => options.token,
-      pin: () => options.pin,
-      maxPayloadBytes: MAX_SERVER_FRAME_BYTES,
-      heartbeatMs: options.heartbeatMs ?? 3_000,
-      maxDelayMs: 2_000,
-    });
+    this.#socket = clientSocket(LIVE_PATH, options);
     this.#socket.on('status', (status) => this.#onStatus(status));
     this.#socket.on('frame', (data, isBinary) => this.#onFrame(data, isBinary));
   }

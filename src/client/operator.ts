@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type WebSocket from 'ws';
-import { CLOSE, decode, FrameError, MAX_SERVER_FRAME_BYTES } from '../protocol/codec.ts';
+import { CLOSE, decode, FrameError } from '../protocol/codec.ts';
 import { OPERATE_PATH } from '../protocol/message.ts';
 import {
   type Change,
@@ -8,7 +8,8 @@ import {
   type ServerToOperator,
   serverToOperatorSchema,
 } from '../protocol/operator.ts';
-import { type ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect.ts';
+import type { ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect.ts';
+import { type ClientOptions, clientSocket } from './socket.ts';
 
 interface OperatorEvents {
   status: [ConnectionStatus];
@@ -25,17 +26,10 @@ export class OperatorClient extends EventEmitter<OperatorEvents> {
   readonly #unsent: OperatorToServer[] = [];
   #lastId = 0;
 
-  /** `url` is the server's base, `wss://10.0.0.5:9300`; the token is the operators' one; for the pin see `ReconnectOptions`. */
-  constructor(options: { url: string; token: string; pin?: string | undefined; heartbeatMs?: number }) {
+  /** The token is the operators' one. */
+  constructor(options: ClientOptions) {
     super();
-    this.#socket = new ReconnectingSocket({
-      urls: [new URL(OPERATE_PATH, options.url).href],
-      token: () => options.token,
-      pin: () => options.pin,
-      maxPayloadBytes: MAX_SERVER_FRAME_BYTES,
-      heartbeatMs: options.heartbeatMs ?? 3_000,
-      maxDelayMs: 2_000,
-    });
+    this.#socket = clientSocket(OPERATE_PATH, options);
     this.#socket.on('status', (status) => this.#onStatus(status));
     this.#socket.on('frame', (data, isBinary) => this.#onFrame(data, isBinary));
   }
