@@ -1,11 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { type FleetHost, type FleetStore, type HostDetail, ISTATE } from '../store/fleet.ts';
+import { isAlive } from './alive.ts';
 import { parseHostAddress } from './host-address.ts';
 
 /** What is asked for by SQL is noticed within twice this. */
 const READ_EVERY_MS = 1_000;
-/** A server that has not said for so long that it lives is taken for dead. */
-const DEAD_AFTER_MS = 10_000;
 
 /** A row of `tb_monitor_host_config` and what is noted of it. */
 export interface ListedHost extends FleetHost {
@@ -129,7 +128,7 @@ export class HostList extends EventEmitter<HostListEvents> {
       try {
         const [hosts, servers] = await Promise.all([this.#fleet.hosts(), this.#fleet.servers()]);
         this.#isTroubled = false;
-        this.#alive = new Set(servers.flatMap(({ name, silentMs }) => (silentMs <= DEAD_AFTER_MS ? name : [])));
+        this.#alive = new Set(servers.filter(isAlive).map(({ name }) => name));
         this.#take(hosts);
         asked.resolve();
       } catch (error) {

@@ -1,6 +1,6 @@
 import { type FleetHost, ISTATE, type MeshServer } from '../../store/fleet.ts';
+import { isAlive } from '../alive.ts';
 import { parseHostAddress } from '../host-address.ts';
-import { SILENT_MS } from './server-rule.ts';
 import type { Verdict } from './verdict.ts';
 
 /** A connection that broke may be made again at once. */
@@ -27,7 +27,7 @@ export class HostRule {
 
   /** Says nothing of hosts that are being worked on, never connected, or may come back any moment. */
   judge(hosts: readonly FleetHost[], servers: readonly MeshServer[], own: OwnConnections, now: number): Verdict[] {
-    const alive = new Set(servers.filter(({ silentMs }) => silentMs <= SILENT_MS).map(({ name }) => name));
+    const alive = new Set(servers.filter(isAlive).map(({ name }) => name));
     const verdicts: Verdict[] = [];
     const seen = new Set<string>();
     for (const row of hosts) {

@@ -1,7 +1,7 @@
 import type { Unreachable } from '../../protocol/message.ts';
 import { CUT_OFF } from '../../protocol/reconnect.ts';
 import type { MeshServer } from '../../store/fleet.ts';
-import { SILENT_MS } from './server-rule.ts';
+import { isAlive } from '../alive.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Agents say it only when they connect; what nobody has said for so long is over. */
@@ -40,7 +40,7 @@ export class ReachRule {
       const isWell = now - lastAt >= REPORTED_MS;
       if (isWell) this.#reports.delete(url);
       const server = servers.find((listed) => originOf(listed.url) === originOf(url));
-      if (server === undefined || (!isWell && server.silentMs > SILENT_MS)) continue;
+      if (server === undefined || (!isWell && !isAlive(server))) continue;
       const [first, ...others] = hosts;
       const who = others.length === 0 ? `${first}` : `${first} and ${others.length} more`;
       const text = isWell ? 'every host reaches it again' : `server lives, but cannot be reached by ${who}: ${reason}`;
