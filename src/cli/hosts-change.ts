@@ -38,7 +38,9 @@ export async function changeHosts(act: Act, args: readonly string[]): Promise<vo
         onPhase: (host, phase) => progress.step(host, phase),
         onOutcome: (outcome) => {
           outcomes.push(outcome);
-          if (act === 'add' || act === 'remove') progress.end(outcome.host, outcome.failure ?? outcome.state);
+          // The reason of a single host is what the command ends with.
+          const ending = hosts.length > 1 ? (outcome.failure ?? outcome.state) : outcome.state;
+          if (act === 'add' || act === 'remove') progress.end(outcome.host, ending);
         },
       },
     );

@@ -39,6 +39,8 @@ describe('procmesh hosts add, remove, rotate and token', { concurrency: 2, timeo
     assert.match(stderr, /^web-2: it refuses the key/m);
     assert.match(stderr, /\nprocmesh: web-2: it refuses the key:.*\n$/);
     assert.ok(!`${stdout}${stderr}`.includes('\x1b'));
+    const single = await run('add', 'web-2');
+    assert.equal(single.stderr.match(/refuses the key/g)?.length, 1, single.stderr);
   });
 
   it('removes hosts, as JSON', async (t) => {

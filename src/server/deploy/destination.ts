@@ -93,7 +93,8 @@ function agentSocket(
   local: LocalUser,
   expand: (file: string) => string,
 ): string | undefined {
-  if (identityAgent === undefined || identityAgent === 'SSH_AUTH_SOCK') return local.agentSocket;
+  // An empty variable names no socket, as for ssh.
+  if (identityAgent === undefined || identityAgent === 'SSH_AUTH_SOCK') return local.agentSocket || undefined;
   return identityAgent === 'none' ? undefined : expand(identityAgent);
 }
 

@@ -53,4 +53,5 @@ test('the ssh-agent is that of the user unless ~/.ssh/config names another, or n
   const local = home(t, 'Host a\n  IdentityAgent none\nHost b\n  IdentityAgent "~/sock"\n');
   const socket = (host: string) => destinationOf(host, NOTHING, local)?.agentSocket;
   assert.deepEqual([socket('a'), socket('b'), socket('c')], [undefined, join(local.homeDir, 'sock'), '/run/agent']);
+  assert.equal(destinationOf('c', NOTHING, { ...local, agentSocket: '' })?.agentSocket, undefined);
 });
