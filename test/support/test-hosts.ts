@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isRoot, missing } from './requirements.ts';
 import { scratchFolder } from './scratch.ts';
+import { HostCgroup } from './test-host/cgroup.ts';
 import { TestHost } from './test-host/test-host.ts';
 
 /**
@@ -52,8 +53,10 @@ export class TestNetwork {
     return new TestNetwork(t, folder, net, pid);
   }
 
-  /** Another machine, with its sshd started. */
-  async host(): Promise<TestHost> {
+  /** Another machine, with its sshd started; one that systemd runs wants that installed here. */
+  async host({ init = 'shell' }: { init?: 'shell' | 'systemd' } = {}): Promise<TestHost> {
+    const wanted = init === 'systemd' ? missing(['systemd']) : undefined;
+    if (wanted !== undefined) throw new Error(wanted);
     this.#hosts += 1;
     const number = this.#hosts + 1;
     const folder = join(this.#folder, `host${number}`);
@@ -69,6 +72,7 @@ export class TestNetwork {
       keyFile: this.keyFile,
       hostKeyFile: hostKey,
       link: { switchPid: this.#switchPid, port: `port${number}` },
+      cgroup: init === 'systemd' ? await HostCgroup.make(this.#t, folder) : undefined,
     });
     return host;
   }

@@ -25,8 +25,8 @@ stop() {
 start() {
   running && return 0
   [ -f "$unit" ] || { echo "Failed to start $name: Unit $name not found." >&2; exit 5; }
-  errors=$(setting StandardError)
-  errors=${errors#file:}
+  errors=$(setting StandardError | tail -n 1)
+  errors=${errors#*:}
   cd "$(setting WorkingDirectory)" || exit 1
   (
     # Words of an ExecStart without quotes are those of a shell.

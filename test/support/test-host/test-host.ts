@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, promisify } from 'node:util';
+import type { HostCgroup } from './cgroup.ts';
 
 const run = promisify(execFile);
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -21,6 +22,8 @@ interface Plan {
   keyFile: string;
   hostKeyFile: string;
   link: { switchPid: number; port: string };
+  /** Of a host that systemd runs. */
+  cgroup: HostCgroup | undefined;
 }
 
 /** Where every host has the Node.js that this process runs on. */
@@ -29,7 +32,7 @@ export const HOST_NODE = '/run/node';
 /** What changes by itself while a host runs. */
 const RESTLESS = /^\/(var\/log|var\/lib\/systemd|etc\/ssh|root\/\.ssh)(\/|$)/;
 
-/** A machine of its own with a real sshd and nothing else running. */
+/** A machine of its own with a real sshd, systemd where it is asked for, and nothing else running. */
 export class TestHost {
   readonly name: string;
   readonly address: string;
@@ -63,6 +66,7 @@ export class TestHost {
         plan.folder,
         plan.name,
         process.execPath,
+        plan.cgroup?.name ?? '',
       ],
     ];
     const holder = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -79,6 +83,8 @@ export class TestHost {
     const unsharePid = childOf(holder.pid as number);
     host = new TestHost(plan, holder, childOf(unsharePid));
     host.#plugIn();
+    // It has started every target before it says so.
+    if (plan.cgroup) await host.sh('until systemctl is-system-running --quiet; do sleep 0.05; done 2>/dev/null');
     await host.#setUpSshd();
     await host.startSshd();
     return host;
@@ -108,7 +114,10 @@ export class TestHost {
     const lines = (await this.sh('ps -eo pid=,args=')).trim().split('\n');
     return lines
       .map((line) => line.trim().replace(/^\d+ /, ''))
-      .filter((args) => !/^(ps -eo|sh -c|sleep 1000000|sshd|\/usr\/sbin\/sshd)|<defunct>$/.test(args));
+      .filter(
+        (args) =>
+          !/^(ps -eo|sh -c|sleep 1000000|sshd|\/usr\/sbin\/sshd|\/lib\/systemd\/systemd )|<defunct>$/.test(args),
+      );
   }
 
   /** Sees that these and no others run there, once what is ending has ended. */
@@ -226,6 +235,7 @@ export class TestHost {
     const exit = once(this.#holder, 'exit');
     process.kill(this.#initPid, 'SIGKILL');
     await exit;
+    await this.#plan.cgroup?.remove();
   }
 
   #inSwitch(...command: string[]): void {
