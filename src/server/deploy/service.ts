@@ -30,9 +30,9 @@ export function agentUnit(installation: Installation): string {
   const { folder } = installation;
   return `[Unit]
 Description=procmesh agent: which process uses up this machine
-After=network-online.target
-Wants=network-online.target
-# It is started again for ever, ever more slowly.
+# It is stopped before the network is; it waits for no network, which may never be all there, as it keeps what it measures.
+After=network.target
+# It is started again for ever.
 StartLimitIntervalSec=0
 
 [Service]
@@ -42,12 +42,15 @@ ${Object.entries(AGENT_ENVIRONMENT)
   .map(([name, value]) => `Environment=${name}=${value}`)
   .join('\n')}
 StandardOutput=null
+# Each start empties it from systemd 248 on.
 StandardError=file:${folder}/${LAYOUT.errors}
+StandardError=truncate:${folder}/${LAYOUT.errors}
 # An agent that ends as it was told to, as one whose host was taken out is, stays ended.
 Restart=on-failure
 RestartSec=15
+# From systemd 254 on ever more slowly, with a low end, as it never forgets one that died long ago.
 RestartSteps=5
-RestartMaxDelaySec=300
+RestartMaxDelaySec=60
 TimeoutStopSec=10
 # It must not be what uses up the machine, nor be the first to go when memory runs out.
 CPUWeight=20
