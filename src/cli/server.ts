@@ -47,6 +47,7 @@ export async function run(args: readonly string[]): Promise<void> {
     store,
     alerts: {
       fleet: store.fleet,
+      list: hosts,
       channels: openChannels(config.alerts),
       saturation: config.alerts.saturation,
     },

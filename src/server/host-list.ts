@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { type FleetHost, type FleetStore, type HostDetail, ISTATE } from '../store/fleet.ts';
+import { type FleetHost, type FleetStore, type HostDetail, ISTATE, type MeshServer } from '../store/fleet.ts';
 import { isAlive } from './alive.ts';
 import { parseHostAddress } from './host-address.ts';
 
@@ -21,6 +21,14 @@ export interface HostChange {
   after: ListedHost | undefined;
 }
 
+/** What was read at one time, by whoever judges it. */
+export interface MeshReading {
+  hosts: readonly ListedHost[];
+  servers: readonly MeshServer[];
+  /** When it was asked for, by the monotonic clock: it may be old while the store is away. */
+  readAt: number;
+}
+
 interface HostListEvents {
   change: [readonly HostChange[]];
   /** The store cannot be read: the last copy stays. Told once, until it can be again. */
@@ -33,6 +41,7 @@ export class HostList extends EventEmitter<HostListEvents> {
   #hosts = new Map<string, ListedHost>();
   /** The same by `rshost`. */
   #rows = new Map<string, ListedHost>();
+  #servers: { list: readonly MeshServer[]; readAt: number } | undefined;
   #alive = new Set<string>();
   /** What the store may not know yet. */
   readonly #carried = new Map<string, Pick<HostDetail, 'tokenGeneration' | 'isDeployed'>>();
@@ -74,6 +83,13 @@ export class HostList extends EventEmitter<HostListEvents> {
 
   all(): IterableIterator<ListedHost> {
     return this.#hosts.values();
+  }
+
+  /** The last one that succeeded; undefined before the first. */
+  get reading(): MeshReading | undefined {
+    if (this.#servers === undefined) return undefined;
+    const { list, readAt } = this.#servers;
+    return { hosts: [...this.#hosts.values()], servers: list, readAt };
   }
 
   /** Of the tokens that its agent is let in with; undefined for a host that is not listed, or is taken offline. */
@@ -126,8 +142,10 @@ export class HostList extends EventEmitter<HostListEvents> {
       // Nobody may wait for it.
       asked.promise.catch(() => undefined);
       try {
+        const readAt = performance.now();
         const [hosts, servers] = await Promise.all([this.#fleet.hosts(), this.#fleet.servers()]);
         this.#isTroubled = false;
+        this.#servers = { list: servers, readAt };
         this.#alive = new Set(servers.filter(isAlive).map(({ name }) => name));
         this.#take(hosts);
         asked.resolve();

@@ -1,5 +1,5 @@
-import { type Alert, type FleetHost, type FleetStore, ISTATE } from '../../store/fleet.ts';
-import { parseHostAddress } from '../host-address.ts';
+import { type Alert, type FleetStore, ISTATE, type Istate } from '../../store/fleet.ts';
+import type { MeshReading } from '../host-list.ts';
 import type { AlertBook } from './book.ts';
 import { judgeDeployments } from './deploy-rule.ts';
 import { GRACE_MS, HostRule, type OwnConnections } from './host-rule.ts';
@@ -10,6 +10,8 @@ import type { AlertKind, Verdict } from './verdict.ts';
 const CHECK_MS = 2_000;
 /** Many that are alerted together are sent together: so many checks it is waited until all are written. */
 const MOST_HELD = 3;
+/** After so long without a reading the database was away: nobody could say that it lives, or has come back. */
+const BREAK_MS = 5_000;
 /** What the last agent told when it reached no server: the key of it in the table. */
 export const WHOLE_MESH = 'procmesh';
 
@@ -17,7 +19,10 @@ export const WHOLE_MESH = 'procmesh';
 export class AlertDuty {
   readonly #options: AlertDutyOptions;
   #timer: NodeJS.Timeout | undefined;
-  #startedAt = 0;
+  /** Of the last reading that was judged. */
+  #readAt = 0;
+  /** When it started, or went on after a break. */
+  #begunAt = 0;
   /** What waits when the duty ends is sent by whoever does it next. */
   #ended = new AbortController();
   #held = 0;
@@ -34,8 +39,7 @@ export class AlertDuty {
   start(): void {
     if (this.#timer !== undefined) return;
     this.#ended = new AbortController();
-    this.#startedAt = performance.now();
-    this.#hostRule = new HostRule(this.#startedAt);
+    this.#begin(performance.now());
     this.#timer = setTimeout(() => void this.#check(), 0);
   }
 
@@ -46,11 +50,17 @@ export class AlertDuty {
     this.#underWay.clear();
   }
 
+  #begin(now: number): void {
+    this.#readAt = now;
+    this.#begunAt = now;
+    this.#hostRule = new HostRule(now);
+  }
+
   async #check(): Promise<void> {
     const timer = this.#timer;
     try {
-      await this.#judge();
-      if (this.#timer === timer && !this.#isHeld()) await this.#send();
+      this.#judge();
+      if (!this.#isHeld()) await this.#send();
     } catch (error) {
       this.#options.onTrouble(error instanceof Error ? error : new Error(String(error)));
     }
@@ -63,16 +73,18 @@ export class AlertDuty {
     return this.#held > 0;
   }
 
-  async #judge(): Promise<void> {
-    const { fleet, book, own } = this.#options;
-    const [hosts, servers] = await Promise.all([fleet.hosts(), fleet.servers()]);
-    if (this.#timer === undefined) return;
-    const now = performance.now();
-    for (const verdict of [...this.#hostRule.judge(hosts, servers, own, now), ...judgeDeployments(hosts)])
+  /** Each reading once: while the database is away nothing is known that could be judged. */
+  #judge(): void {
+    const { list, book, own } = this.#options;
+    const { reading } = list;
+    if (reading === undefined || reading.readAt <= this.#readAt) return;
+    const { hosts, servers, readAt } = reading;
+    if (readAt - this.#readAt > BREAK_MS) this.#begin(readAt);
+    this.#readAt = readAt;
+    for (const verdict of [...this.#hostRule.judge(hosts, servers, own, readAt), ...judgeDeployments(hosts)])
       book.judge(verdict);
-    this.#settle('offline', new Set(hosts.filter(isWatched).map(nameOf)), 'is no longer watched');
-    // While the database was away no server could say that it lives.
-    if (now - this.#startedAt < GRACE_MS) return;
+    this.#settle('offline', new Set(hosts.filter(isWatched).map(({ host }) => host)), 'is no longer watched');
+    if (readAt - this.#begunAt < GRACE_MS) return;
     for (const verdict of [...judgeServers(servers), WHOLE_MESH_IS_WELL]) book.judge(verdict);
     this.#settle('server', new Set(servers.map(({ name }) => name)), 'has been taken out of service');
   }
@@ -104,6 +116,7 @@ export class AlertDuty {
 
 export interface AlertDutyOptions {
   fleet: FleetStore;
+  list: { readonly reading: MeshReading | undefined };
   book: AlertBook;
   outlets: readonly Outlet[];
   own: OwnConnections;
@@ -117,12 +130,8 @@ const WHOLE_MESH_IS_WELL: Verdict = {
   text: 'a server can be reached again',
 };
 
-function isWatched({ istate }: FleetHost): boolean {
+function isWatched({ istate }: { istate: Istate }): boolean {
   return istate === ISTATE.running;
-}
-
-function nameOf({ rshost }: FleetHost): string {
-  return parseHostAddress(rshost)?.host ?? rshost;
 }
 
 /** Whoever cannot use the store, or reaches no server, says so directly, and the row is written when it can be. */

@@ -1,6 +1,6 @@
 import { type FleetHost, ISTATE, type MeshServer } from '../../store/fleet.ts';
 import { isAlive } from '../alive.ts';
-import { parseHostAddress } from '../host-address.ts';
+import type { ListedHost } from '../host-list.ts';
 import type { Verdict } from './verdict.ts';
 
 /** A connection that broke may be made again at once. */
@@ -26,13 +26,13 @@ export class HostRule {
   }
 
   /** Says nothing of hosts that are being worked on, never connected, or may come back any moment. */
-  judge(hosts: readonly FleetHost[], servers: readonly MeshServer[], own: OwnConnections, now: number): Verdict[] {
+  judge(hosts: readonly ListedHost[], servers: readonly MeshServer[], own: OwnConnections, now: number): Verdict[] {
     const alive = new Set(servers.filter(isAlive).map(({ name }) => name));
     const verdicts: Verdict[] = [];
     const seen = new Set<string>();
     for (const row of hosts) {
-      const host = parseHostAddress(row.rshost)?.host;
-      if (host === undefined || row.istate !== ISTATE.running || row.server === undefined) continue;
+      const { host, fault } = row;
+      if (fault !== undefined || row.istate !== ISTATE.running || row.server === undefined) continue;
       seen.add(host);
       const absence = this.#absence(row, host, alive, own);
       if (absence === undefined) {

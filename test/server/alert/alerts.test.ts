@@ -21,6 +21,7 @@ const NO_SATURATION = { ...SATURATION, cpuPercent: 0, memPercent: 0, diskUtilPer
 function opened(t: TestContext) {
   const { pass } = clock(t);
   const fleet = new FakeFleet();
+  const list = { reading: undefined };
   const store = new FakeStore();
   const registry = new Registry({ serverName: 'srv-1', sampleMs: 2_000 });
   const ingest = new Ingest({ store, metrics: new ServerMetrics(), onTrouble: () => undefined });
@@ -32,7 +33,7 @@ function opened(t: TestContext) {
       return notices;
     },
   };
-  const options = { serverName: 'srv-1', fleet, registry, ingest, saturation: SATURATION };
+  const options = { serverName: 'srv-1', fleet, list, registry, ingest, saturation: SATURATION };
   const alerts = new Alerts({ ...options, channels: [channel], onTrouble: () => undefined });
   const told: Alert[] = [];
   alerts.on('told', (alert) => told.push(alert));
@@ -143,7 +144,7 @@ describe('a viewer', { timeout: 30_000 }, () => {
   it('is told what is alerted on its server, as long as it is there', async (t) => {
     const fleet = new FakeFleet();
     const saturation = { ...SATURATION, forMs: 1 };
-    const server = await openServer(t, { alerts: { fleet, channels: [], saturation } });
+    const server = await openServer(t, { alerts: { fleet, list: { reading: undefined }, channels: [], saturation } });
     const viewer = await server.connect('viewer');
     const other = await server.connect('viewer');
     other.socket.terminate();

@@ -4,7 +4,7 @@ export const NOW = Date.UTC(2026, 10, 23, 3, 12);
 
 /** Both clocks and all timers are a test's from now on. */
 export function clock(t: TestContext) {
-  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: NOW });
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: NOW });
   t.mock.method(performance, 'now', () => Date.now() - NOW + 1_000_000);
   return {
     /** Lets time pass in steps, and what is due then end. */

@@ -5,6 +5,7 @@ import type { Notice } from '../../../src/alert-channel/notice.ts';
 import { AlertBook } from '../../../src/server/alert/book.ts';
 import { AlertDuty } from '../../../src/server/alert/duty.ts';
 import { Outlet } from '../../../src/server/alert/outlet.ts';
+import { HostList } from '../../../src/server/host-list.ts';
 import { ISTATE } from '../../../src/store/fleet.ts';
 import { FakeFleet } from '../../support/fake-fleet.ts';
 import { clock, NOW } from './clock.ts';
@@ -34,6 +35,10 @@ async function opened(t: TestContext, hosts = ['web-1']) {
   const troubles: string[] = [];
   const channels = [new FakeChannel('WeCom'), new FakeChannel('webhook')] as const;
   for (const rshost of hosts) fleet.rows.push({ rshost, istate: ISTATE.running, server: 'srv-2' });
+  const list = new HostList(fleet);
+  list.on('trouble', () => undefined);
+  t.after(() => list.stop());
+  await list.start();
   const silent = new Set<string>();
   /** Servers that are not silent say that they live. */
   const live = async (ms: number): Promise<void> => {
@@ -47,7 +52,7 @@ async function opened(t: TestContext, hosts = ['web-1']) {
     const onTrouble = ({ message }: Error) => void troubles.push(message);
     const book = new AlertBook({ fleet, onTrouble });
     const outlets = used.map((channel) => new Outlet(channel, onTrouble));
-    const duty = new AlertDuty({ fleet, book, outlets, own: { server: 'srv-1', has: () => true }, onTrouble });
+    const duty = new AlertDuty({ fleet, list, book, outlets, own: { server: 'srv-1', has: () => true }, onTrouble });
     const stop = () => {
       duty.stop();
       book.stop();
@@ -58,8 +63,19 @@ async function opened(t: TestContext, hosts = ['web-1']) {
     duty.start();
     return { duty, book, stop };
   };
+  /** The database is away for so long; servers find it again within their next turn. */
+  const away = async (ms: number): Promise<void> => {
+    fleet.onCall = async () => {
+      throw new Error('away');
+    };
+    for (const name of ['srv-1', 'srv-2']) silent.add(name);
+    await live(ms);
+    fleet.onCall = async () => undefined;
+    await live(3_000);
+    silent.clear();
+  };
   const gone = (rshost: string) => fleet.disconnected(rshost, 'srv-2');
-  return { fleet, troubles, channels, silent, live, server, gone };
+  return { fleet, troubles, channels, silent, live, away, server, gone };
 }
 
 describe('duty of alerts', { timeout: 30_000 }, () => {
@@ -136,6 +152,43 @@ describe('duty of alerts', { timeout: 30_000 }, () => {
     silent.clear();
     await live(60_000);
     assert.deepEqual(channels[0].messages, []);
+  });
+
+  it('judges nothing by what it read before the database went away, and no server right after', async (t) => {
+    const { channels, live, away, server, fleet, gone } = await opened(t);
+    await server();
+    await live(60_000);
+    for (const ms of [8_000, 20_000, 300_000]) {
+      await away(ms);
+      await live(20_000);
+    }
+    await gone('web-1');
+    await live(4_000);
+    // It comes back just as the database goes away.
+    delete fleet.rows[0]?.disconnectedMs;
+    await away(300_000);
+    await live(60_000);
+    assert.deepEqual([fleet.alerts, channels[0].messages], [[], []]);
+  });
+
+  it('judges no hosts by a list that was read before it began', async (t) => {
+    const { channels, live, away, server, fleet } = await opened(t);
+    await fleet.list(['new-1'], ISTATE.bringOnline);
+    await fleet.note('new-1', { failure: 'disk full', attempts: 1 });
+    await live(2_000);
+    await fleet.note('new-1', { failure: undefined, attempts: undefined });
+    const { book } = await server();
+    await away(60_000);
+    await live(60_000);
+    assert.deepEqual([channels[0].messages, book.openHosts('deploy')], [[], []]);
+  });
+
+  it('asks the database for no list of hosts or servers of its own', async (t) => {
+    const { live, server, fleet } = await opened(t);
+    const reads = [t.mock.method(fleet, 'hosts'), t.mock.method(fleet, 'servers')];
+    await server();
+    await live(60_000);
+    for (const { mock } of reads) assert.ok(mock.callCount() <= 61, `${mock.callCount()} reads in 60 s`);
   });
 
   it('tells once why a deployment fails, and when it is done', async (t) => {
@@ -249,7 +302,7 @@ describe('duty of alerts', { timeout: 30_000 }, () => {
     assert.ok(troubles.includes('away'));
     fleet.onCall = async () => undefined;
     await gone('web-1');
-    await live(20_000);
+    await live(40_000);
     assert.equal(channels[0].messages.length, 1);
     duty.stop();
     await fleet.connected('web-1', 'srv-2', '1.0.0');

@@ -7,12 +7,13 @@ import { ReachRule } from '../../../src/server/alert/reach-rule.ts';
 import { judgeServers } from '../../../src/server/alert/server-rule.ts';
 import { judgeStore } from '../../../src/server/alert/store-rule.ts';
 import type { Verdict } from '../../../src/server/alert/verdict.ts';
-import { type FleetHost, ISTATE, type MeshServer } from '../../../src/store/fleet.ts';
+import type { ListedHost } from '../../../src/server/host-list.ts';
+import { ISTATE, type MeshServer } from '../../../src/store/fleet.ts';
 
 const SECOND = 1_000;
 const SINCE = Date.UTC(2026, 10, 23, 3, 12);
-const host = (fields: Partial<FleetHost> = {}): FleetHost => ({
-  ...{ rshost: 'web-1', istate: ISTATE.running, server: 'srv-1' },
+const host = (fields: Partial<ListedHost> = {}): ListedHost => ({
+  ...{ host: 'web-1', rshost: 'web-1', istate: ISTATE.running, server: 'srv-1' },
   ...fields,
 });
 const server = (name: string, silentMs = 0): MeshServer => ({ name, url: `wss://${name}:9300`, silentMs });
@@ -25,7 +26,7 @@ const brief = (verdicts: readonly Verdict[]) =>
 describe('rule of hosts', () => {
   /** What is found of hosts that stay so, each second. @returns the first second at which one is missed. */
   const missedAfter = (
-    rows: FleetHost[],
+    rows: ListedHost[],
     servers: MeshServer[],
     { startedAgo = 600, has = true }: { startedAgo?: number; has?: boolean } = {},
   ): number | undefined => {
@@ -77,14 +78,14 @@ describe('rule of hosts', () => {
     assert.equal(missedAfter([host({ server: 'srv-2' })], []), undefined);
   });
 
-  it('says nothing of hosts that are worked on, taken offline, not yet connected, or no hosts', () => {
+  it('says nothing of hosts that are worked on, taken offline, not yet connected, or listed twice', () => {
     for (const row of [
       host({ disconnectedMs: SINCE, phase: 'copying the runtime' }),
       host({ disconnectedMs: SINCE, istate: ISTATE.bringOnline }),
       host({ disconnectedMs: SINCE, istate: ISTATE.takeOffline }),
       host({ disconnectedMs: SINCE, istate: ISTATE.offline }),
       host({ server: undefined }),
-      host({ disconnectedMs: SINCE, rshost: '***' }),
+      host({ disconnectedMs: SINCE, fault: 'web-1 is listed already, as web-1: remove one of them' }),
     ])
       assert.equal(missedAfter([row], ALIVE), undefined);
   });
@@ -114,7 +115,7 @@ describe('rule of deployments', () => {
       },
     ]);
     assert.deepEqual(judgeDeployments([host({ istate: ISTATE.bringOnline })]), []);
-    assert.deepEqual(brief(judgeDeployments([host(), host({ rshost: 'web-2', istate: ISTATE.offline })])), [
+    assert.deepEqual(brief(judgeDeployments([host(), host({ host: 'web-2', istate: ISTATE.offline })])), [
       'web-1 well',
       'web-2 well',
     ]);
