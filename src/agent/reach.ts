@@ -24,7 +24,10 @@ export class Reach {
     return [...this.#reasons].slice(-MAX_UNREACHABLE).map(([server, reason]) => ({ server, reason }));
   }
 
-  /** A connection to that server was lost or could not be made. @returns since when, epoch ms, if that leaves none. */
+  /**
+   * A connection to that server was lost or could not be made, or it is not ready to take anybody in. @returns since when, epoch ms, if
+   * that leaves none.
+   */
   failed(server: string, reason: string): number | undefined {
     this.#note(server, reason);
     this.#failures += 1;

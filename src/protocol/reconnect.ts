@@ -62,7 +62,8 @@ const GOING_AWAY = 1001;
 /**
  * A WebSocket that is dialled again whenever it is lost, until `close`. A refusal that waiting cannot mend (401, 403, a
  * wrong certificate) is reported as `refused` and still retried at the longest delay, because a token or a certificate may
- * be renewed. The token is sent only to a server that is verified, or by `ws://`, which asks for no verification.
+ * be renewed. Any other answer, such as 503 of a server that is not ready yet, is a lost connection like others: the next
+ * URL is dialled. The token is sent only to a server that is verified, or by `ws://`, which asks for no verification.
  */
 export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
   readonly #options: Required<ReconnectOptions>;

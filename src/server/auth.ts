@@ -27,6 +27,8 @@ export interface TokenClaim {
 
 /** The hosts of the mesh, as a server knows them at the moment. */
 export interface HostList {
+  /** False as long as the list could not be read: nobody is known to be of the mesh, or not to be. */
+  readonly isRead: boolean;
   /** Tokens of older generations are void. @returns undefined for a host that is not listed, or is retired. */
   generationOf(host: string): number | undefined;
   /** An agent has connected with a token of the next generation: from now on it is the host's, and is said so at once. */

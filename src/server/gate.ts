@@ -20,7 +20,7 @@ export interface Admitted {
 
 /** Who may not. `message` is logged, and told to them. */
 export interface TurnedAway {
-  status: 400 | 401 | 403 | 404;
+  status: 400 | 401 | 403 | 404 | 503;
   reason: RefusalReason;
   message: string;
 }
@@ -30,6 +30,8 @@ const ROLES: ReadonlyMap<string, Role> = new Map([
   [LIVE_PATH, 'viewer'],
   [OPERATE_PATH, 'operator'],
 ]);
+
+const UNREADY = 'this server cannot read the list of hosts yet, its database is away: try again, or another server';
 
 interface Mesh {
   secrets: Secrets;
@@ -57,6 +59,8 @@ export function judge({ url, headers }: Pick<IncomingMessage, 'url' | 'headers'>
 
 /** A token of the generation that comes next has just been brought to its host. */
 function voidClaim({ host, generation }: TokenClaim, hostList: HostList): TurnedAway | undefined {
+  // Not 403: that would be for good, and another server may know the host.
+  if (!hostList.isRead) return { status: 503, reason: 'unready', message: UNREADY };
   const current = hostList.generationOf(host);
   if (current === undefined)
     return { status: 403, reason: 'host', message: `${host} is not a host of this mesh: procmesh hosts add ${host}` };

@@ -85,6 +85,10 @@ export class HostList extends EventEmitter<HostListEvents> {
     return this.#hosts.values();
   }
 
+  get isRead(): boolean {
+    return this.#servers !== undefined;
+  }
+
   /** The last one that succeeded; undefined before the first. */
   get reading(): MeshReading | undefined {
     if (this.#servers === undefined) return undefined;

@@ -10,6 +10,8 @@ export const REFUSAL_REASONS = [
   'token',
   /** A host that is not listed. */
   'host',
+  /** An agent of a server that could not read the list of hosts since it started: it comes again. */
+  'unready',
   /** A token that a rotation has made void. */
   'generation',
   'subprotocol',

@@ -272,6 +272,17 @@ describe('ReconnectingSocket dialling', () => {
     assert.deepEqual(await near.open('lost'), { state: 'lost', reason: 'the server answers 503', retryInMs: 250 });
   });
 
+  it('goes to the next server when one is not ready, and says why', async (t) => {
+    const [first, second] = [await farEnd(t), await farEnd(t)];
+    Object.assign(first, { answer: 503, reason: 'not ready yet' });
+    const near = dialled(t, { urls: [first.url, second.url], firstDelayMs: 100 });
+    assert.deepEqual(await near.open('lost'), { state: 'lost', reason: 'not ready yet', retryInMs: 100 });
+    const open = near.next('open');
+    t.mock.timers.tick(100);
+    await open;
+    assert.deepEqual([first.requests.length, second.requests.length], [1, 1]);
+  });
+
   it('goes on when the token cannot be read, and does not say that the server refused it', async (t) => {
     const far = await farEnd(t);
     far.answer = 401;

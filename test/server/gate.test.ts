@@ -77,6 +77,20 @@ describe('the gate turns away', { timeout: 30_000 }, () => {
       }
   });
 
+  it('every agent with 503 while the list could not be read yet, and nobody else', () => {
+    const { hostList, secrets } = mesh();
+    hostList.isRead = false;
+    for (const token of [tokenOf('db-1', 2), tokenOf('db-1', 3), tokenOf('gone')]) {
+      const judgement = judge(asked(AGENT_PATH, token), { hostList, secrets });
+      assert.ok('status' in judgement);
+      assert.deepEqual([judgement.status, judgement.reason], [503, 'unready']);
+    }
+    assert.deepEqual(hostList.rotations, []);
+    const foreigner = judge(asked(AGENT_PATH, foreign), { hostList, secrets });
+    assert.ok('status' in foreigner && foreigner.status === 401);
+    assert.ok(!('status' in judge(asked(LIVE_PATH, SECRETS.viewer), { hostList, secrets })));
+  });
+
   it('a host that is not listed with a word on how to list it', () => {
     const judgement = judge(asked(AGENT_PATH, tokenOf('gone')), mesh());
     assert.ok('message' in judgement);

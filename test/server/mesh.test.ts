@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
+import { Problem } from '../../src/problem.ts';
+import { MAX_VIEWER_FRAME_BYTES } from '../../src/protocol/codec.ts';
+import { AGENT_PATH } from '../../src/protocol/message.ts';
+import { type ConnectionStatus, ReconnectingSocket } from '../../src/protocol/reconnect.ts';
 import type { HostRow } from '../../src/protocol/row.ts';
 import type { FleetHost } from '../../src/store/fleet.ts';
+import { readMetric } from '../support/metric.ts';
 import { change, openMeshServer, SharedFleet, type TestMesh } from '../support/test-mesh.ts';
+import { tokenOf } from '../support/test-server.ts';
 
 /** Waits until a server shows a host so. */
 async function shown(
@@ -47,6 +53,40 @@ describe('mesh', { timeout: 60_000 }, () => {
     const mesh = await openMeshServer(t, { rows: [{ rshost: 'web-1', istate: 2 }] });
     await mesh.agent('web-1');
     await assert.rejects(mesh.agent('web-2'), /refused with 403/);
+  });
+
+  it('sends agents to another server while it could not read the list, and takes them in once it has', async (t) => {
+    const away = new SharedFleet();
+    away.fleet.rows.push({ rshost: 'web-1', istate: 2 });
+    away.fleet.onCall = async () => {
+      throw new Problem('ERR_STORE_AWAY', 'MySQL at db:3306 takes no connections at the moment');
+    };
+    const unready = await openMeshServer(t, { shared: away });
+    const said: string[] = [];
+    unready.server.on('refused', (_, message) => said.push(message));
+    await assert.rejects(unready.agent('web-1'), /refused with 503/);
+    const ready = await openMeshServer(t, { rows: [{ rshost: 'web-1', istate: 2 }], name: 'srv-2' });
+    const agent = new ReconnectingSocket({
+      ...{ urls: [unready, ready].map(({ url }) => url + AGENT_PATH), token: () => tokenOf('web-1') },
+      ...{ maxPayloadBytes: MAX_VIEWER_FRAME_BYTES, heartbeatMs: 60_000, random: () => 0 },
+    });
+    t.after(() => agent.close());
+    const told: ConnectionStatus[] = [];
+    agent.on('status', (status) => told.push(status));
+    agent.open();
+    while (told.at(-1)?.state !== 'open') await once(agent, 'status');
+    assert.deepEqual([told[1]?.state, agent.url], ['lost', ready.url + AGENT_PATH]);
+    assert.match(told[1]?.state === 'lost' ? told[1].reason : '', /^this server cannot read the list of hosts yet/);
+    assert.deepEqual(said.length, 1);
+    assert.equal(await readMetric(unready.port, 'procmesh_refused_total{reason="unready"}', 'http'), 2);
+    away.fleet.onCall = async () => undefined;
+    await unready.hosts.refresh();
+    await unready.agent('web-1');
+    away.fleet.onCall = async () => {
+      throw new Error('away again');
+    };
+    await assert.rejects(unready.hosts.refresh());
+    await unready.agent('web-1');
   });
 
   it('shows on each server the hosts that are connected to another', async (t) => {

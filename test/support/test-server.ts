@@ -25,6 +25,7 @@ export function tokenOf(host: string, generation = 0): string {
 export class FakeHostList implements HostList {
   /** Undefined: not listed. */
   readonly generations = new Map<string, number | undefined>();
+  isRead = true;
   readonly rotations: [host: string, generation: number][] = [];
 
   generationOf(host: string): number | undefined {
