@@ -25,8 +25,8 @@ export class Reach {
   }
 
   /**
-   * A connection to that server was lost or could not be made, or it is not ready to take anybody in. @returns since when, epoch ms, if
-   * that leaves none.
+   * A connection to that server was lost or could not be made, or it is not ready to take anybody in. @returns since
+   * when, epoch ms, if that leaves none.
    */
   failed(server: string, reason: string): number | undefined {
     this.#note(server, reason);

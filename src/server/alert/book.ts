@@ -3,7 +3,7 @@ import { cut } from '../../alert-channel/text.ts';
 import type { Alert, FleetStore } from '../../store/fleet.ts';
 import { AlertLedger } from './ledger.ts';
 import { CALM_MS, MOST_TIMES, pauseMs } from './pace.ts';
-import type { AlertKind, Verdict } from './verdict.ts';
+import { type AlertKind, type Verdict, WHOLE_MESH } from './verdict.ts';
 
 /** The last word on a host and kind, as this server knows it. */
 interface Entry {
@@ -12,8 +12,8 @@ interface Entry {
   isOpen: boolean;
   /** Of the last word, epoch ms, a whole second. */
   atMs: number;
-  /** When it was alerted that is open, epoch ms. */
-  openedMs: number;
+  /** When it was alerted that is open, epoch ms; undefined: not known. */
+  openedMs: number | undefined;
   /** How often it was alerted since it was last calm, and when last, by the monotonic clock. */
   times: number;
   toldAt: number;
@@ -118,7 +118,8 @@ export class AlertBook extends EventEmitter<{ told: [Alert] }> {
   #recover(entry: Entry, text: string): void {
     const atMs = secondAfter(entry);
     Object.assign(entry, { isOpen: false, atMs, wellAt: performance.now() });
-    const remarks = `${text}, it took ${duration(atMs - entry.openedMs)}`;
+    const { openedMs } = entry;
+    const remarks = openedMs === undefined ? text : `${text}, it took ${duration(atMs - openedMs)}`;
     this.#tell({ host: entry.host, kind: entry.kind, istate: 0, remarks, atMs });
   }
 
@@ -146,11 +147,13 @@ export class AlertBook extends EventEmitter<{ told: [Alert] }> {
     const known = this.#entries.get(keyOf({ host, kind }));
     if (known !== undefined && known.atMs >= atMs) return;
     const isOpen = istate === 1;
+    // What is read after a restart may be a reminder, and agents date their word on the whole mesh by five minutes.
+    const openedMs = this.#isRecalled && host !== WHOLE_MESH ? atMs : undefined;
     const agoMs = Math.max(Date.now() - atMs, 0);
     const saidAt = performance.now() - agoMs;
     this.#entries.set(keyOf({ host, kind }), {
       ...{ host, kind, isOpen, atMs },
-      openedMs: known?.isOpen && isOpen ? known.openedMs : atMs,
+      openedMs: known?.isOpen && isOpen ? known.openedMs : openedMs,
       times: isOpen ? MOST_TIMES - 1 : 1,
       toldAt: saidAt,
       wellAt: saidAt,

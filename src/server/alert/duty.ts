@@ -5,15 +5,13 @@ import { judgeDeployments } from './deploy-rule.ts';
 import { GRACE_MS, HostRule, type OwnConnections } from './host-rule.ts';
 import { GIVE_UP_MS, MAX_WAITING, type Outlet } from './outlet.ts';
 import { judgeServers } from './server-rule.ts';
-import type { AlertKind, Verdict } from './verdict.ts';
+import { type AlertKind, type Verdict, WHOLE_MESH } from './verdict.ts';
 
 const CHECK_MS = 2_000;
 /** Many that are alerted together are sent together: so many checks it is waited until all are written. */
 const MOST_HELD = 3;
 /** After so long without a reading the database was away: nobody could say that it lives, or has come back. */
 const BREAK_MS = 5_000;
-/** What the last agent told when it reached no server: the key of it in the table. */
-export const WHOLE_MESH = 'procmesh';
 
 /** What one server of the mesh does about alerts, for all of them: judges hosts, servers and deployments, and sends. */
 export class AlertDuty {

@@ -11,4 +11,7 @@ export interface Verdict {
   reason?: string;
 }
 
+/** What agents tell when they reach no server: the key of it in the table. */
+export const WHOLE_MESH = 'procmesh';
+
 export type AlertKind = 'offline' | 'deploy' | 'server' | 'reach' | 'store' | 'outbox' | 'cpu' | 'mem' | 'disk' | 'net';

@@ -128,7 +128,27 @@ describe('alert book', { timeout: 30_000 }, () => {
     assert.deepEqual(next.book.openHosts('cpu'), ['web-1']);
     assert.deepEqual(await lasting(next.book, next.told, bad(), 120 * MINUTE), [40]);
     next.book.judge(well());
-    assert.match(next.told.at(-1)?.remarks ?? '', /^cpu has room again/);
+    assert.equal(next.told.at(-1)?.remarks, 'cpu has room again');
+  });
+
+  it('says how long it took only if it knows when that began', async (t) => {
+    const { book, open, fleet, pass } = await opened(t);
+    const other = await open();
+    const remarks = (): string | undefined => fleet.alerts.at(-1)?.remarks;
+    book.judge(bad());
+    await pass(10 * MINUTE, 10_000);
+    book.judge(bad());
+    await pass(2 * MINUTE, 10_000);
+    other.book.judge(well());
+    await pass(0);
+    assert.equal(remarks(), 'cpu has room again, it took 12 min');
+    // As agents write it: a whole five minutes, that were over when it was told.
+    const agents = { host: 'procmesh', kind: 'server' } as const;
+    await fleet.alert({ ...agents, istate: 1, remarks: 'no server can be reached', atMs: Date.now() - 4 * MINUTE });
+    await pass(2 * MINUTE, 10_000);
+    book.judge(well({ ...agents, text: 'a server can be reached again' }));
+    await pass(0);
+    assert.equal(remarks(), 'a server can be reached again');
   });
 
   it('does not alert again at once what came and went before a restart', async (t) => {
