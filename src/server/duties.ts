@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { FleetStore } from '../store/fleet.ts';
 
 /** What one server does for all of them. `stop` means at once; what it returns resolves when nothing is under way any more. */
@@ -9,6 +10,11 @@ export interface Duty {
 const LEASE = 'duties';
 const LEASE_MS = 10_000;
 const TURN_MS = 3_000;
+
+/** The server that has the lease, by the holder that the store names. */
+export function serverOfHolder(holder: string): string {
+  return holder.replace(/ [0-9a-f]{8}$/, '');
+}
 
 export interface DutiesOptions {
   fleet: FleetStore;
@@ -25,6 +31,8 @@ export interface DutiesOptions {
  */
 export class Duties {
   readonly #options: DutiesOptions;
+  /** Of this very process: another machine may have the same name. */
+  readonly #holder: string;
   #timer: NodeJS.Timeout | undefined;
   /** Ends the duties when the lease was not renewed in time; set while they are done. */
   #expiry: NodeJS.Timeout | undefined;
@@ -36,6 +44,7 @@ export class Duties {
 
   constructor(options: DutiesOptions) {
     this.#options = options;
+    this.#holder = `${options.server.name} ${randomBytes(4).toString('hex')}`;
   }
 
   /** Whether this server does the duties. */
@@ -50,7 +59,7 @@ export class Duties {
 
   /** Gives the lease up and takes this server out of the list of those that live. */
   async stop(): Promise<void> {
-    // Whoever has not begun has nothing to give up, which may be another's of this name.
+    // Whoever has not begun is in no list, where another of this name may be.
     if (this.#timer === undefined) return;
     this.#isStopped = true;
     clearInterval(this.#timer);
@@ -59,7 +68,7 @@ export class Duties {
     await Promise.all([this.#ending, this.#turn]);
     const { fleet, server } = this.#options;
     await this.#tried(async () => {
-      if (wasOnDuty) await fleet.release(LEASE, server.name);
+      if (wasOnDuty) await fleet.release(LEASE, this.#holder);
       await fleet.leave(server.name);
     });
   }
@@ -77,12 +86,12 @@ export class Duties {
   }
 
   async #renew(): Promise<void> {
-    const { fleet, server } = this.#options;
+    const { fleet } = this.#options;
     // By the database's clock it begins later than now: it is never believed in for longer than it lasts.
     const askedAt = performance.now();
-    const isOurs = await this.#tried(() => fleet.lease(LEASE, server.name, LEASE_MS));
+    const isOurs = await this.#tried(() => fleet.lease(LEASE, this.#holder, LEASE_MS));
     if (this.#isStopped) {
-      if (isOurs) await this.#tried(() => fleet.release(LEASE, server.name));
+      if (isOurs) await this.#tried(() => fleet.release(LEASE, this.#holder));
     } else if (isOurs === false) this.#leave();
     else if (isOurs) this.#enter(askedAt + LEASE_MS - performance.now());
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { Duties, type Duty } from '../../src/server/duties.ts';
+import { Duties, type Duty, serverOfHolder } from '../../src/server/duties.ts';
 import { FakeFleet } from '../support/fake-fleet.ts';
 
 /** Servers that share a store; their clocks are the test's, and so is the database's. */
@@ -77,9 +77,27 @@ describe('duties', { timeout: 30_000 }, () => {
     await pass(4_000);
     const lease = fleet.lease.bind(fleet);
     fleet.lease = (name, holder, forMs) =>
-      holder === 'srv-1' ? Promise.reject(new Error('dead')) : lease(name, holder, forMs);
+      serverOfHolder(holder) === 'srv-1' ? Promise.reject(new Error('dead')) : lease(name, holder, forMs);
     await pass(13_000);
     assert.deepEqual(two.events, STARTED);
+  });
+
+  it('are done by one of two servers that were given the same name', async (t) => {
+    const { fleet, server, settle, pass } = mesh(t);
+    const servers = [server('srv-1'), server('srv-1')] as const;
+    for (const { duties } of servers) duties.start();
+    await settle();
+    await pass(60_000);
+    assert.deepEqual(
+      servers.map(({ events }) => events),
+      [STARTED, []],
+    );
+    assert.equal(serverOfHolder(fleet.leases.get('duties')?.holder ?? ''), 'srv-1');
+    await servers[1].duties.stop();
+    await pass(3_000);
+    assert.deepEqual(servers[0].events, STARTED);
+    await servers[0].duties.stop();
+    assert.equal(fleet.leases.size, 0);
   });
 
   it('move at once when their server ends as it should', async (t) => {
