@@ -79,12 +79,14 @@ export class AlertDuty {
     const { hosts, servers, readAt } = reading;
     if (readAt - this.#readAt > BREAK_MS) this.#begin(readAt);
     this.#readAt = readAt;
-    for (const verdict of [...this.#hostRule.judge(hosts, servers, own, readAt), ...judgeDeployments(hosts)])
-      book.judge(verdict);
+    const found = this.#hostRule.judge(hosts, servers, own, readAt);
+    for (const verdict of [...found, ...judgeDeployments(hosts)]) book.judge(verdict);
     this.#settle('offline', new Set(hosts.filter(isWatched).map(({ host }) => host)), 'is no longer watched');
     if (readAt - this.#begunAt < GRACE_MS) return;
-    for (const verdict of [...judgeServers(servers), WHOLE_MESH_IS_WELL]) book.judge(verdict);
-    this.#settle('server', new Set(servers.map(({ name }) => name)), 'has been taken out of service');
+    for (const verdict of judgeServers(servers)) book.judge(verdict);
+    // A server that lives may be one that no agent reaches.
+    if (found.some(({ isWell }) => isWell)) book.judge(WHOLE_MESH_IS_WELL);
+    this.#settle('server', new Set([WHOLE_MESH, ...servers.map(({ name }) => name)]), 'has been taken out of service');
   }
 
   /** What is alerted of something that is not listed any more would stay so for ever. */

@@ -273,6 +273,18 @@ describe('duty of alerts', { timeout: 30_000 }, () => {
     assert.deepEqual(channels[0].messages, [['procmesh server 0']]);
   });
 
+  it('does not announce that while no agent is connected', async (t) => {
+    const { channels, live, server, fleet, gone } = await opened(t);
+    await gone('web-1');
+    await fleet.alert({ host: 'procmesh', kind: 'server', istate: 1, remarks: 'says web-1', atMs: NOW - 60_000 });
+    await server();
+    await live(120_000);
+    assert.deepEqual(channels[0].messages, [['web-1 offline 1']]);
+    await fleet.connected('web-1', 'srv-2', '1.0.0');
+    await live(5_000);
+    assert.deepEqual(channels[0].messages.slice(1).flat().toSorted(), ['procmesh server 0', 'web-1 offline 0']);
+  });
+
   it('notes alerts as sent where no channel is set', async (t) => {
     const { live, server, gone, fleet } = await opened(t);
     await server([]);
