@@ -81,11 +81,11 @@ export class AlertDuty {
     this.#readAt = readAt;
     const found = this.#hostRule.judge(hosts, servers, own, readAt);
     for (const verdict of [...found, ...judgeDeployments(hosts)]) book.judge(verdict);
+    // A server that lives may be one that no agent reaches.
+    if (found.some(({ isWell }) => isWell)) book.judge(WHOLE_MESH_IS_WELL);
     this.#settle('offline', new Set(hosts.filter(isWatched).map(({ host }) => host)), 'is no longer watched');
     if (readAt - this.#begunAt < GRACE_MS) return;
     for (const verdict of judgeServers(servers)) book.judge(verdict);
-    // A server that lives may be one that no agent reaches.
-    if (found.some(({ isWell }) => isWell)) book.judge(WHOLE_MESH_IS_WELL);
     this.#settle('server', new Set([WHOLE_MESH, ...servers.map(({ name }) => name)]), 'has been taken out of service');
   }
 
