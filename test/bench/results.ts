@@ -41,13 +41,18 @@ export class Results {
   print(markdown: boolean): void {
     const head = ['measured in one run', 'procmesh', 'beside it', 'ratio', 'asked', 'met'];
     const rows = this.#results.map((r) => [r.what, r.measured, r.reference, r.ratio, r.asked, r.met ? 'yes' : 'no']);
-    const table = new Table({ head, style: { head: [], border: [] } });
-    table.push(...rows);
-    process.stdout.write(`${table.toString()}\n`);
-    if (!markdown) return;
-    const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`);
-    process.stdout.write(lines.join(''));
+    printTable(head, rows, markdown);
   }
+}
+
+/** @param markdown also as the README has it. */
+export function printTable(head: string[], rows: string[][], markdown: boolean): void {
+  const table = new Table({ head, style: { head: [], border: [] } });
+  table.push(...rows);
+  process.stdout.write(`${table.toString()}\n`);
+  if (!markdown) return;
+  const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`);
+  process.stdout.write(lines.join(''));
 }
 
 function figure(value: number): string {

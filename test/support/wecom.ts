@@ -14,6 +14,8 @@ export class WecomStandIn {
   readonly key = 'test-key';
   /** Texts that the robot took. */
   readonly texts: string[] = [];
+  /** Of each of them: the address that it came from, and `by` of the URL that it was sent to. */
+  readonly senders: { address: string; by: string }[] = [];
   /** Bodies of every request, parsed. */
   readonly bodies: unknown[] = [];
   mood: Mood = 'well';
@@ -22,9 +24,9 @@ export class WecomStandIn {
   readonly #server = createServer((request, response) => void this.#answer(request, response));
   readonly #heard: (() => void)[] = [];
 
-  static async start(t: TestContext): Promise<WecomStandIn> {
+  static async start(t: TestContext, address = '127.0.0.1'): Promise<WecomStandIn> {
     const standIn = new WecomStandIn();
-    standIn.#server.listen(0, '127.0.0.1');
+    standIn.#server.listen(0, address);
     await once(standIn.#server, 'listening');
     t.after(() => {
       standIn.#server.close();
@@ -56,7 +58,8 @@ export class WecomStandIn {
   }
 
   #url(path: string): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${path}`;
+    const { address, port } = this.#server.address() as AddressInfo;
+    return `http://${address}:${port}${path}`;
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -90,11 +93,12 @@ export class WecomStandIn {
         return;
     }
     if (pathname !== '/cgi-bin/webhook/send') response.end('ok');
-    else response.end(JSON.stringify(this.#robot(searchParams.get('key'), parsed(body))));
+    else response.end(JSON.stringify(this.#robot(searchParams, parsed(body), request.socket.remoteAddress)));
   }
 
-  #robot(key: string | null, message: unknown): { errcode: number; errmsg: string } {
-    if (key !== this.key) return { errcode: 93_000, errmsg: 'invalid webhook url, hint: [1], from ip: 127.0.0.1' };
+  #robot(asked: URLSearchParams, message: unknown, address = ''): { errcode: number; errmsg: string } {
+    if (asked.get('key') !== this.key)
+      return { errcode: 93_000, errmsg: 'invalid webhook url, hint: [1], from ip: 127.0.0.1' };
     this.recent += 1;
     if (this.recent > PER_MINUTE) return { errcode: 45_009, errmsg: 'api freq out of limit, hint: [2]' };
     const { msgtype, text } = (message ?? {}) as { msgtype?: string; text?: { content?: string } };
@@ -103,6 +107,7 @@ export class WecomStandIn {
     if (Buffer.byteLength(text.content) > MAX_BYTES)
       return { errcode: 40_058, errmsg: 'text.content exceed max length 2048. invalid Request Parameter' };
     this.texts.push(text.content);
+    this.senders.push({ address, by: asked.get('by') ?? '' });
     return { errcode: 0, errmsg: 'ok' };
   }
 }

@@ -10,7 +10,7 @@ import { type Command, freePort, launch } from '../../support/command.ts';
 import { MariaDb } from '../../support/mariadb.ts';
 import { writeToken } from '../../support/token-file.ts';
 
-const SHARED = ['agents.secret', 'viewer.token', 'operator.token', 'server.crt', 'server.key'];
+export const SHARED = ['agents.secret', 'viewer.token', 'operator.token', 'server.crt', 'server.key'];
 
 /** A server of the mesh, which can be killed and started again on its port. */
 export class BenchServer {

@@ -64,7 +64,7 @@ export async function deployments(mesh: BenchMesh, network: TestNetwork): Promis
 }
 
 /** As an earlier deployment left it. */
-async function bringRuntime(host: TestHost): Promise<void> {
+export async function bringRuntime(host: TestHost): Promise<void> {
   const runtime = await new Runtimes('/nowhere', () => '/nowhere').find(process.arch);
   if (runtime === undefined) throw new Error('there is no runtime for this kind of machine');
   const file = `${FOLDER}/${runtimePath(runtime)}`;

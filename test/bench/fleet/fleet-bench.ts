@@ -1,6 +1,7 @@
 import { missing } from '../../support/requirements.ts';
 import { TestNetwork } from '../../support/test-hosts.ts';
 import { Results } from '../results.ts';
+import { alertTimes, printAlertTimes } from './alert-bench.ts';
 import { BenchMesh, type BenchServer } from './bench-mesh.ts';
 import { deployments } from './deploy-bench.ts';
 import { Herd, type Stampede } from './herd-bench.ts';
@@ -65,7 +66,8 @@ if (obstacle !== undefined) {
   process.exit(1);
 }
 const mesh = new BenchMesh();
-process.once('SIGINT', () => void mesh.close().then(() => process.exit(130)));
+const onInterrupt = (): void => void mesh.close().then(() => process.exit(130));
+process.once('SIGINT', onInterrupt);
 try {
   progress('starting MariaDB and two servers');
   const network = await TestNetwork.open(mesh.t);
@@ -74,6 +76,10 @@ try {
   await measureLiveness(mesh);
   await measureHerd(mesh);
 } finally {
+  process.off('SIGINT', onInterrupt);
   await mesh.close();
 }
-results.print(process.argv.includes('--markdown'));
+const times = await alertTimes(progress);
+const isMarkdown = process.argv.includes('--markdown');
+results.print(isMarkdown);
+printAlertTimes(times, isMarkdown);
