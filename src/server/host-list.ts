@@ -5,6 +5,8 @@ import { parseHostAddress } from './host-address.ts';
 
 /** What is asked for by SQL is noticed within twice this. */
 const READ_EVERY_MS = 1_000;
+/** After so long without a reading nobody could say that it lives, or has come back. */
+const BREAK_MS = 5_000;
 
 /** A row of `tb_monitor_host_config` and what is noted of it. */
 export interface ListedHost extends FleetHost {
@@ -27,6 +29,8 @@ export interface MeshReading {
   servers: readonly MeshServer[];
   /** When it was asked for, by the monotonic clock: it may be old while the store is away. */
   readAt: number;
+  /** Since when readings have followed each other without a break: before, the store was away, or this server was. */
+  steadySince: number;
 }
 
 interface HostListEvents {
@@ -41,7 +45,7 @@ export class HostList extends EventEmitter<HostListEvents> {
   #hosts = new Map<string, ListedHost>();
   /** The same by `rshost`. */
   #rows = new Map<string, ListedHost>();
-  #servers: { list: readonly MeshServer[]; readAt: number } | undefined;
+  #read: Omit<MeshReading, 'hosts'> | undefined;
   #alive = new Set<string>();
   /** What the store may not know yet. */
   readonly #carried = new Map<string, Pick<HostDetail, 'tokenGeneration' | 'isDeployed'>>();
@@ -86,14 +90,12 @@ export class HostList extends EventEmitter<HostListEvents> {
   }
 
   get isRead(): boolean {
-    return this.#servers !== undefined;
+    return this.#read !== undefined;
   }
 
   /** The last one that succeeded; undefined before the first. */
   get reading(): MeshReading | undefined {
-    if (this.#servers === undefined) return undefined;
-    const { list, readAt } = this.#servers;
-    return { hosts: [...this.#hosts.values()], servers: list, readAt };
+    return this.#read && { ...this.#read, hosts: [...this.#hosts.values()] };
   }
 
   /** Of the tokens that its agent is let in with; undefined for a host that is not listed, or is taken offline. */
@@ -149,7 +151,9 @@ export class HostList extends EventEmitter<HostListEvents> {
         const readAt = performance.now();
         const [hosts, servers] = await Promise.all([this.#fleet.hosts(), this.#fleet.servers()]);
         this.#isTroubled = false;
-        this.#servers = { list: servers, readAt };
+        const before = this.#read;
+        const isSteady = before !== undefined && readAt - before.readAt <= BREAK_MS;
+        this.#read = { servers, readAt, steadySince: isSteady ? before.steadySince : readAt };
         this.#alive = new Set(servers.filter(isAlive).map(({ name }) => name));
         this.#take(hosts);
         asked.resolve();

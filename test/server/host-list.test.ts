@@ -258,4 +258,39 @@ describe('host list', { timeout: 30_000 }, () => {
     await retired;
     assert.equal(hosts.listenerCount('change'), 1);
   });
+
+  it('says what it read, when, and since when without a break', async (t) => {
+    let nowMs = 1_000;
+    t.mock.method(performance, 'now', () => nowMs);
+    const { fleet, hosts, pass } = await opened(t, [{ rshost: 'root@web-1', istate: 2 }]);
+    await fleet.beat({ name: 'srv-1', url: 'wss://srv-1:9300' });
+    const times = async (ms: number) => {
+      nowMs += ms;
+      await pass(ms);
+      const { readAt, steadySince } = hosts.reading ?? {};
+      return [readAt, steadySince];
+    };
+    assert.deepEqual(await times(1_000), [2_000, 1_000]);
+    assert.equal(hosts.reading?.hosts[0]?.host, 'web-1');
+    assert.equal(hosts.reading?.servers[0]?.name, 'srv-1');
+    fleet.onCall = () => Promise.reject(new Error('away'));
+    assert.deepEqual(await times(4_000), [2_000, 1_000]);
+    fleet.onCall = async () => undefined;
+    assert.deepEqual(await times(1_000), [7_000, 1_000]);
+    assert.deepEqual(await times(5_001), [12_001, 12_001]);
+  });
+
+  it('has read nothing before the first reading succeeded', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const fleet = new FakeFleet(() => 0);
+    fleet.onCall = () => Promise.reject(new Error('away'));
+    const hosts = new HostList(fleet);
+    hosts.on('trouble', () => undefined);
+    t.after(() => hosts.stop());
+    await assert.rejects(hosts.start(), /away/);
+    assert.deepEqual([hosts.isRead, hosts.reading], [false, undefined]);
+    fleet.onCall = async () => undefined;
+    await hosts.refresh();
+    assert.deepEqual([hosts.isRead, hosts.reading?.hosts], [true, []]);
+  });
 });

@@ -10,8 +10,6 @@ import { type AlertKind, type Verdict, WHOLE_MESH } from './verdict.ts';
 const CHECK_MS = 2_000;
 /** Many that are alerted together are sent together: so many checks it is waited until all are written. */
 const MOST_HELD = 3;
-/** After so long without a reading the database was away: nobody could say that it lives, or has come back. */
-const BREAK_MS = 5_000;
 
 /** What one server of the mesh does about alerts, for all of them: judges hosts, servers and deployments, and sends. */
 export class AlertDuty {
@@ -19,12 +17,10 @@ export class AlertDuty {
   #timer: NodeJS.Timeout | undefined;
   /** Of the last reading that was judged. */
   #readAt = 0;
-  /** When it started, or went on after a break. */
-  #begunAt = 0;
   /** What waits when the duty ends is sent by whoever does it next. */
   #ended = new AbortController();
   #held = 0;
-  #hostRule = new HostRule(0);
+  #hostRule = new HostRule();
   /** On their way to the channels. */
   readonly #underWay = new Set<string>();
   /** Have arrived, which the store has still to be told. */
@@ -37,7 +33,8 @@ export class AlertDuty {
   start(): void {
     if (this.#timer !== undefined) return;
     this.#ended = new AbortController();
-    this.#begin(performance.now());
+    this.#readAt = performance.now();
+    this.#hostRule = new HostRule();
     this.#timer = setTimeout(() => void this.#check(), 0);
   }
 
@@ -46,12 +43,6 @@ export class AlertDuty {
     this.#timer = undefined;
     this.#ended.abort();
     this.#underWay.clear();
-  }
-
-  #begin(now: number): void {
-    this.#readAt = now;
-    this.#begunAt = now;
-    this.#hostRule = new HostRule(now);
   }
 
   async #check(): Promise<void> {
@@ -76,15 +67,14 @@ export class AlertDuty {
     const { list, book, own } = this.#options;
     const { reading } = list;
     if (reading === undefined || reading.readAt <= this.#readAt) return;
-    const { hosts, servers, readAt } = reading;
-    if (readAt - this.#readAt > BREAK_MS) this.#begin(readAt);
+    const { hosts, servers, readAt, steadySince } = reading;
     this.#readAt = readAt;
-    const found = this.#hostRule.judge(hosts, servers, own, readAt);
+    const found = this.#hostRule.judge(reading, own);
     for (const verdict of [...found, ...judgeDeployments(hosts)]) book.judge(verdict);
     // A server that lives may be one that no agent reaches.
     if (found.some(({ isWell }) => isWell)) book.judge(WHOLE_MESH_IS_WELL);
     this.#settle('offline', new Set(hosts.filter(isWatched).map(({ host }) => host)), 'is no longer watched');
-    if (readAt - this.#begunAt < GRACE_MS) return;
+    if (readAt - steadySince < GRACE_MS) return;
     for (const verdict of judgeServers(servers)) book.judge(verdict);
     this.#settle('server', new Set([WHOLE_MESH, ...servers.map(({ name }) => name)]), 'has been taken out of service');
   }

@@ -1,13 +1,13 @@
-import { type FleetHost, ISTATE, type MeshServer } from '../../store/fleet.ts';
+import { type FleetHost, ISTATE } from '../../store/fleet.ts';
 import { isAlive } from '../alive.ts';
-import type { ListedHost } from '../host-list.ts';
+import type { MeshReading } from '../host-list.ts';
 import type { Verdict } from './verdict.ts';
 
 /** A connection that broke may be made again at once. */
 const GONE_MS = 10_000;
 /** Agents of a server that is gone look for another one. */
 const ORPHANED_MS = 15_000;
-/** After the start, agents have this long to come back before any is missed. */
+/** After the start, and after a break, agents and servers have this long to come back before any is missed. */
 export const GRACE_MS = 30_000;
 
 /** The connections of the server that judges; what the store says of them may be of an earlier run. */
@@ -18,15 +18,11 @@ export interface OwnConnections {
 
 /** Which hosts are offline. All times are by the monotonic clock, so that no other machine's clock matters. */
 export class HostRule {
-  readonly #startedAt: number;
   readonly #goneAt = new Map<string, number>();
 
-  constructor(startedAt: number) {
-    this.#startedAt = startedAt;
-  }
-
   /** Says nothing of hosts that are being worked on, never connected, or may come back any moment. */
-  judge(hosts: readonly ListedHost[], servers: readonly MeshServer[], own: OwnConnections, now: number): Verdict[] {
+  judge({ hosts, servers, readAt, steadySince }: MeshReading, own: OwnConnections): Verdict[] {
+    const isGrace = readAt - steadySince < GRACE_MS;
     const alive = new Set(servers.filter(isAlive).map(({ name }) => name));
     const verdicts: Verdict[] = [];
     const seen = new Set<string>();
@@ -38,7 +34,7 @@ export class HostRule {
       if (absence === undefined) {
         this.#goneAt.delete(host);
         verdicts.push({ host, kind: 'offline', isWell: true, text: 'online again' });
-      } else if (this.#isOver(host, absence.toleratedMs, now) && row.phase === undefined)
+      } else if (this.#isOver(host, absence.toleratedMs, readAt) && !isGrace && row.phase === undefined)
         verdicts.push({ host, kind: 'offline', isWell: false, text: `offline: ${absence.text}` });
     }
     for (const host of this.#goneAt.keys()) if (!seen.has(host)) this.#goneAt.delete(host);
@@ -64,6 +60,6 @@ export class HostRule {
   #isOver(host: string, toleratedMs: number, now: number): boolean {
     const goneAt = this.#goneAt.get(host) ?? now;
     this.#goneAt.set(host, goneAt);
-    return now - goneAt >= toleratedMs && now - this.#startedAt >= GRACE_MS;
+    return now - goneAt >= toleratedMs;
   }
 }

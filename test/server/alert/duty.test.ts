@@ -142,14 +142,21 @@ describe('duty of alerts', { timeout: 30_000 }, () => {
     assert.deepEqual(new Set(channels[0].messages.slice(2).flat()), new Set(['srv-2 server 0', 'web-1 offline 0']));
   });
 
-  it('tells neither of servers nor of hosts that are silent as the database was away', async (t) => {
-    const { channels, live, server, silent } = await opened(t);
-    await live(1_000);
-    silent.add('srv-2');
+  it('tells at once of the server whose duty it has taken over', async (t) => {
+    const { channels, live, server, silent } = await opened(t, []);
     await live(60_000);
+    silent.add('srv-2');
+    await live(12_000);
     await server();
-    await live(5_000);
-    silent.clear();
+    await live(8_000);
+    assert.deepEqual(channels[0].messages, [['srv-2 server 1']]);
+  });
+
+  it('tells neither of servers nor of hosts that are silent as the database was away', async (t) => {
+    const { channels, live, away, server } = await opened(t);
+    await live(1_000);
+    await away(60_000);
+    await server();
     await live(60_000);
     assert.deepEqual(channels[0].messages, []);
   });

@@ -7,7 +7,7 @@ import { ReachRule } from '../../../src/server/alert/reach-rule.ts';
 import { judgeServers } from '../../../src/server/alert/server-rule.ts';
 import { judgeStore } from '../../../src/server/alert/store-rule.ts';
 import type { Verdict } from '../../../src/server/alert/verdict.ts';
-import type { ListedHost } from '../../../src/server/host-list.ts';
+import type { ListedHost, MeshReading } from '../../../src/server/host-list.ts';
 import { ISTATE, type MeshServer } from '../../../src/store/fleet.ts';
 
 const SECOND = 1_000;
@@ -23,6 +23,11 @@ const ALIVE = [server('srv-1'), server('srv-2')];
 const brief = (verdicts: readonly Verdict[]) =>
   verdicts.map(({ host, isWell }) => `${host} ${isWell ? 'well' : 'bad'}`);
 
+/** By a server that has read on for long. */
+const read = (hosts: ListedHost[], servers: MeshServer[], readAt: number): MeshReading => ({
+  ...{ hosts, servers, readAt, steadySince: -600 * SECOND },
+});
+
 describe('rule of hosts', () => {
   /** What is found of hosts that stay so, each second. @returns the first second at which one is missed. */
   const missedAfter = (
@@ -30,9 +35,11 @@ describe('rule of hosts', () => {
     servers: MeshServer[],
     { startedAgo = 600, has = true }: { startedAgo?: number; has?: boolean } = {},
   ): number | undefined => {
-    const rule = new HostRule(-startedAgo * SECOND);
+    const rule = new HostRule();
+    const steadySince = -startedAgo * SECOND;
     for (let second = 0; second < 120; second += 1) {
-      const verdicts = rule.judge(rows, servers, { server: 'srv-2', has: () => has }, second * SECOND);
+      const reading = { hosts: rows, servers, readAt: second * SECOND, steadySince };
+      const verdicts = rule.judge(reading, { server: 'srv-2', has: () => has });
       if (verdicts.some(({ isWell }) => !isWell)) return second;
     }
     return undefined;
@@ -40,16 +47,16 @@ describe('rule of hosts', () => {
 
   it('misses one that is disconnected for ten seconds, and says since when', () => {
     assert.equal(missedAfter([host({ disconnectedMs: SINCE })], ALIVE), 10);
-    const rule = new HostRule(0);
+    const rule = new HostRule();
     const own = { server: 'srv-2', has: () => true };
-    rule.judge([host({ disconnectedMs: SINCE })], ALIVE, own, 60 * SECOND);
-    assert.deepEqual(rule.judge([host({ disconnectedMs: SINCE })], ALIVE, own, 70 * SECOND), [
+    rule.judge(read([host({ disconnectedMs: SINCE })], ALIVE, 60 * SECOND), own);
+    assert.deepEqual(rule.judge(read([host({ disconnectedMs: SINCE })], ALIVE, 70 * SECOND), own), [
       {
         ...{ host: 'web-1', kind: 'offline', isWell: false },
         text: 'offline: its agent is not connected since 2026-11-23T03:12:00Z',
       },
     ]);
-    assert.deepEqual(brief(rule.judge([host()], ALIVE, own, 71 * SECOND)), ['web-1 well']);
+    assert.deepEqual(brief(rule.judge(read([host()], ALIVE, 71 * SECOND), own)), ['web-1 well']);
   });
 
   it('gives agents thirty seconds after the start to come back', () => {
@@ -63,12 +70,12 @@ describe('rule of hosts', () => {
   });
 
   it('does not miss one that has moved to another server', () => {
-    const rule = new HostRule(-600 * SECOND);
+    const rule = new HostRule();
     const own = { server: 'srv-2', has: () => true };
     const servers = [server('srv-1', 20_000), server('srv-2')];
-    assert.deepEqual(rule.judge([host()], servers, own, 0), []);
-    assert.deepEqual(brief(rule.judge([host({ server: 'srv-2' })], servers, own, 14 * SECOND)), ['web-1 well']);
-    assert.deepEqual(rule.judge([host({ disconnectedMs: SINCE })], servers, own, 16 * SECOND), []);
+    assert.deepEqual(rule.judge(read([host()], servers, 0), own), []);
+    assert.deepEqual(brief(rule.judge(read([host({ server: 'srv-2' })], servers, 14 * SECOND), own)), ['web-1 well']);
+    assert.deepEqual(rule.judge(read([host({ disconnectedMs: SINCE })], servers, 16 * SECOND), own), []);
   });
 
   it('misses one of its own that has not come back since it was started again, whatever the store says', () => {
@@ -91,9 +98,9 @@ describe('rule of hosts', () => {
   });
 
   it('names a host as it is called, without SSH user and port', () => {
-    const rule = new HostRule(-600 * SECOND);
+    const rule = new HostRule();
     assert.deepEqual(
-      brief(rule.judge([host({ rshost: 'root@web-1:2222' })], ALIVE, { server: '', has: () => true }, 0)),
+      brief(rule.judge(read([host({ rshost: 'root@web-1:2222' })], ALIVE, 0), { server: '', has: () => true })),
       ['web-1 well'],
     );
   });
