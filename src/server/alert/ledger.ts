@@ -6,7 +6,7 @@ import type { Alert, FleetStore } from '../../store/fleet.ts';
 const MAX_WAITING = 20_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
-/** What another server has alerted so recently is not alerted again. */
+/** What another server has said so recently is not said again. */
 const RECENT_MS = 5 * 60_000;
 
 /** Brings alerts into the store, in order, until it has them. */
@@ -62,7 +62,10 @@ export class AlertLedger {
       const recent = await this.#fleet.lastAlerts(Date.now() - RECENT_MS);
       const told = new Map(recent.map((alert) => [keyOf(alert), alert]));
       for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-        if (!this.#isToldByOther(next, told.get(keyOf(next)))) await this.#write(next);
+        if (!this.#isToldByOther(next, told.get(keyOf(next)))) {
+          await this.#write(next);
+          told.set(keyOf(next), next);
+        }
         this.#written.set(keyOf(next), next.atMs);
         this.#waiting.shift();
       }
@@ -84,8 +87,7 @@ export class AlertLedger {
   }
 
   #isToldByOther(alert: Alert, last: Alert | undefined): boolean {
-    if (alert.istate !== 1 || last?.istate !== 1) return false;
-    return last.atMs !== this.#written.get(keyOf(alert));
+    return last?.istate === alert.istate && last.atMs !== this.#written.get(keyOf(alert));
   }
 }
 

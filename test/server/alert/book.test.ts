@@ -192,6 +192,34 @@ describe('alert book', { timeout: 30_000 }, () => {
     );
   });
 
+  it('announces no end that another server has announced just before', async (t) => {
+    const { book, open, fleet, pass } = await opened(t);
+    const other = await open();
+    const said = () => fleet.alerts.map(({ istate }) => istate);
+    book.judge(bad());
+    await pass(61_000);
+    book.judge(well());
+    await pass(3_000);
+    // It has not read that yet.
+    assert.deepEqual(other.book.openHosts('cpu'), ['web-1']);
+    other.book.judge(well());
+    await pass(0);
+    assert.deepEqual(said(), [1, 0]);
+  });
+
+  it('keeps both words of its own on what another server has closed', async (t) => {
+    const { book, open, fleet, pass } = await opened(t);
+    const other = await open();
+    for (const verdict of [bad(), well()]) book.judge(verdict);
+    await pass(10_000);
+    for (const verdict of [bad(), well()]) other.book.judge(verdict);
+    await pass(0);
+    assert.deepEqual(
+      fleet.alerts.map(({ istate }) => istate),
+      [1, 0, 1, 0],
+    );
+  });
+
   it('keeps in order, and brings into the store later, what it did not take', async (t) => {
     const { book, fleet, troubles, pass } = await opened(t);
     fleet.onCall = async () => {
