@@ -41,7 +41,7 @@ export class Provisioner {
     if (isLoopback(address) && !isLoopback(host))
       throw new Problem(
         'ERR_DEPLOY_SERVERS',
-        `this server listens on ${address} alone, where ${host} cannot reach it: set [SERVER] listen = 0.0.0.0:${port}`,
+        `this server listens on ${address} alone, where no other machine can reach it: set [SERVER] listen = 0.0.0.0:${port}`,
       );
     return `${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}`;
   }

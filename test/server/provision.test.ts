@@ -49,7 +49,7 @@ describe('provision', { timeout: 30_000 }, () => {
     await assert.rejects(serversOf('127.0.0.1', 'web-1'), {
       code: 'ERR_DEPLOY_SERVERS',
       message:
-        'this server listens on 127.0.0.1 alone, where web-1 cannot reach it: set [SERVER] listen = 0.0.0.0:9300',
+        'this server listens on 127.0.0.1 alone, where no other machine can reach it: set [SERVER] listen = 0.0.0.0:9300',
     });
     await assert.rejects(serversOf('', 'no-such-host.invalid'), {
       code: 'ERR_DEPLOY_SERVERS',

@@ -126,10 +126,7 @@ export async function activate(connection: SshConnection, state: HostState, targ
   if (finished.code === 0) return;
   if (finished.code !== NOT_STARTED) throw scriptProblem(connection, finished);
   const lines = finished.stdout.trim().split('\n').filter(Boolean);
-  throw new Problem(
-    'ERR_DEPLOY_START',
-    `the agent does not start on ${connection.name}: ${lines.join(' | ') || 'it says nothing'}`,
-  );
+  throw new Problem('ERR_DEPLOY_START', `its agent does not start: ${lines.join(' | ') || 'it says nothing'}`);
 }
 
 /** What is to be done with a user's crontab; one without lines is taken away. */

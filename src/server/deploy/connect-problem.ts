@@ -1,18 +1,20 @@
 import { Problem } from '../../problem.ts';
+import { parseHostAddress } from '../host-address.ts';
 import type { Destination } from './destination.ts';
 import type { HostKeyVerdict } from './known-hosts.ts';
 import type { Login } from './login.ts';
 
-/** Why a connection could not be made, in one line. */
+/** Why a connection could not be made, in one line behind the host's name. */
 export function connectProblem(
   error: (Error & { level?: string; code?: string }) | undefined,
   destination: Destination,
   login: Login,
 ): Problem {
-  const { name, host, port, user } = destination;
-  const where = `${name === host ? '' : `${name}: `}${host} port ${port}`;
-  const unreachable = (why: string): Problem =>
-    new Problem('ERR_DEPLOY_UNREACHABLE', `${where} ${why}`, { cause: error });
+  const { name, isJump, host, port, user } = destination;
+  const isCalledSo = !isJump && parseHostAddress(name)?.host === host;
+  const where = isCalledSo ? `its port ${port}` : `${isJump && name !== host ? `${name}: ` : ''}${host} port ${port}`;
+  const unreachable = (why: string, what = where): Problem =>
+    new Problem('ERR_DEPLOY_UNREACHABLE', `${what} ${why}`, { cause: error });
   const reach = 'check its address, its network and firewalls';
   switch (error?.code) {
     case 'ECONNREFUSED':
@@ -22,7 +24,10 @@ export function connectProblem(
       return unreachable(`cannot be reached, there is no route to it: ${reach}`);
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return unreachable('has no address: check its name, or write its address in its place');
+      return unreachable(
+        'has no address: correct it, or write an address in its place',
+        isCalledSo ? 'its name' : host,
+      );
     case 'ETIMEDOUT':
       return unreachable(`does not answer: ${reach}, and whether sshd hangs there`);
   }
@@ -41,14 +46,15 @@ export function connectProblem(
 /** A key that is not the host's is not spoken with: whoever shows it may be anybody. */
 export function hostKeyProblem(
   verdict: Extract<HostKeyVerdict, { file: string }>,
-  { name, keyName, port }: Destination,
+  { name, isJump, keyName, port }: Destination,
 ): Problem {
   const place = `line ${verdict.line} of ${verdict.file}`;
+  const who = isJump ? name : 'it';
   const shown = port === 22 ? keyName : `[${keyName}]:${port}`;
   return new Problem(
     'ERR_DEPLOY_HOST_KEY',
     verdict.is === 'revoked'
-      ? `the key that ${name} shows is revoked by ${place}: it may be another machine; give the host a new key`
-      : `the key that ${name} shows is not the one of ${shown} in ${place}: it may be another machine; if it was set up anew, remove that line`,
+      ? `the key that ${who} shows is revoked by ${place}: it may be another machine; give the host a new key`
+      : `the key that ${who} shows is not the one of ${shown} in ${place}: it may be another machine; if it was set up anew, remove that line`,
   );
 }

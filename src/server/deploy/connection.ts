@@ -104,7 +104,7 @@ export class SshConnection {
           reject(
             new Problem(
               'ERR_DEPLOY_SFTP',
-              `the sshd of ${this.name} has no SFTP (${error.message}): enable its subsystem sftp in sshd_config`,
+              `its sshd has no SFTP (${error.message}): enable its subsystem sftp in sshd_config`,
               { cause: error },
             ),
           );
@@ -122,6 +122,7 @@ export class SshConnection {
     timeoutMs: number,
     start: (resolve: (value: Value) => void, reject: (error: Error) => void, goOn: () => void) => void,
   ): Promise<Value> {
+    const { name, isJump } = this.#destination;
     const { promise, resolve, reject } = Promise.withResolvers<Value>();
     const onClose = (): void => reject(this.#ended ?? new Error('the connection was closed'));
     const onAbort = (): void => reject(this.#signal.reason as Error);
@@ -136,7 +137,7 @@ export class SshConnection {
         if (error instanceof Problem || this.#signal.aborted) throw error;
         throw new Problem(
           'ERR_DEPLOY_LOST',
-          `the connection to ${this.name} was lost (${error.message}): it is tried again`,
+          `the connection${isJump ? ` to ${name}` : ''} was lost (${error.message}): it is tried again`,
           { cause: error },
         );
       })
@@ -210,7 +211,7 @@ export class SshConnection {
           reject(
             new Problem(
               'ERR_DEPLOY_UNREACHABLE',
-              `${host} port ${port} cannot be reached over ${this.name} (${error.message})`,
+              `${host} port ${port} cannot be reached over ${this.#destination.name} (${error.message})`,
               { cause: error },
             ),
           );

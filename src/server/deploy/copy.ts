@@ -75,7 +75,7 @@ function checkSpace(connection: SshConnection, { freeBytes, has }: HostState, { 
     runtimeBytes * (has.gzip ? 1.5 : 1) + (release?.files ?? []).reduce((sum, file) => sum + file.bytes, SPARE_BYTES);
   if (freeBytes >= bytes) return;
   const needsMb = Math.ceil(bytes / 1e6);
-  throw diskFull(connection.name, `procmesh needs ${needsMb} MB, it has ${Math.floor(freeBytes / 1e6)} MB`);
+  throw diskFull(`procmesh needs ${needsMb} MB, it has ${Math.floor(freeBytes / 1e6)} MB`);
 }
 
 /** Makes the folder and those that are filled, and takes away what an earlier attempt left half-done. */

@@ -22,6 +22,8 @@ export interface LocalUser {
 export interface Destination {
   /** As it is written in the table, or in ProxyJump: for people. */
   name: string;
+  /** It is passed on the way. What is said stands behind the name of the host itself, and has to name only this. */
+  isJump: boolean;
   /** What is connected to. */
   host: string;
   port: number;
@@ -74,6 +76,7 @@ function resolve(
   const areKeyFilesNamed = named.length > 0;
   return {
     name,
+    isJump: false,
     host,
     port: address.port ?? (Number(login.port) || (config.port ?? 22)),
     user,
@@ -107,5 +110,5 @@ function jumpsOf({ proxyJump }: SshHostConfig, local: LocalUser, jumpsLeft: numb
   });
   const [first, ...others] = hops;
   if (first === undefined) return [];
-  return [...first.jumps, first, ...others].map((hop) => ({ ...hop, jumps: [] }));
+  return [...first.jumps, first, ...others].map((hop) => ({ ...hop, isJump: true, jumps: [] }));
 }

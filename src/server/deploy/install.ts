@@ -16,50 +16,49 @@ const FULL_BYTES = 4 << 20;
 
 /** @throws Problem when an agent cannot run there. Nothing has been changed on the host yet. */
 export function checkHost(connection: SshConnection, state: HostState, folder: string, node: string): void {
-  const { name } = connection;
-  if (node === '') checkRuntime(name, state);
-  else checkNode(name, state, node);
+  if (node === '') checkRuntime(state);
+  else checkNode(state, node);
   if (state.folder === 'foreign')
     throw new Problem(
       'ERR_DEPLOY_FOLDER',
-      `${folder} on ${name} holds something that is not procmesh's: move it away, or set [global] script_dir to another folder`,
+      `${folder} there holds something that is not procmesh's: move it away, or set [global] script_dir to another folder`,
     );
   if (!state.isWritable)
     throw new Problem(
       'ERR_DEPLOY_RIGHTS',
-      `${state.user} may not write ${folder} on ${name}: log in as root, or set [global] script_dir to a folder of that user`,
+      `${state.user} may not write ${folder} there: log in as root, or set [global] script_dir to a folder of that user`,
     );
   if (!usesSystemd(state) && !state.has.crontab)
     throw new Problem(
       'ERR_DEPLOY_SERVICE',
-      `nothing on ${name} can keep an agent running: it has no crontab, and ${state.has.systemd ? `${state.user} is not root, as systemd wants` : 'no systemd'}: install cron`,
+      `nothing there can keep an agent running: it has no crontab, and ${state.has.systemd ? `${state.user} is not root, as systemd wants` : 'no systemd'}: install cron`,
     );
 }
 
-function checkRuntime(name: string, { machine, architecture, libc }: HostState): void {
+function checkRuntime({ machine, architecture, libc }: HostState): void {
   if (architecture === undefined)
     throw new Problem(
       'ERR_DEPLOY_ARCHITECTURE',
-      `${name} is a machine of kind ${machine}, and procmesh has runtimes for ${ARCHITECTURES.join(' and ')} alone: set [CLIENT] node to a Node.js ${OLDEST_NODE} there`,
+      `it is a machine of kind ${machine}, and procmesh has runtimes for ${ARCHITECTURES.join(' and ')} alone: set [CLIENT] node to a Node.js ${OLDEST_NODE} there`,
     );
   const own = `install a Node.js ${OLDEST_NODE} there that runs with it, and set [CLIENT] node`;
   if (libc.kind === 'other')
-    throw new Problem('ERR_DEPLOY_LIBC', `${name} has ${libc.name} for its libc, and our runtime wants glibc: ${own}`);
+    throw new Problem('ERR_DEPLOY_LIBC', `it has ${libc.name} for its libc, and our runtime wants glibc: ${own}`);
   const [major, minor] = libc.version;
   if (major < OLDEST_GLIBC[0] || (major === OLDEST_GLIBC[0] && minor < OLDEST_GLIBC[1]))
     throw new Problem(
       'ERR_DEPLOY_LIBC',
-      `${name} has glibc ${libc.version.join('.')}, and our runtime wants ${OLDEST_GLIBC.join('.')}: ${own}`,
+      `it has glibc ${libc.version.join('.')}, and our runtime wants ${OLDEST_GLIBC.join('.')}: ${own}`,
     );
 }
 
-function checkNode(name: string, { nodeVersion = '' }: HostState, node: string): void {
+function checkNode({ nodeVersion = '' }: HostState, node: string): void {
   const major = Number(/^v(\d+)\./.exec(nodeVersion)?.[1] ?? 0);
   if (major >= OLDEST_NODE) return;
   const said = major === 0 ? `does not run (${nodeVersion})` : `is ${nodeVersion}`;
   throw new Problem(
     'ERR_DEPLOY_NODE',
-    `${node} on ${name} ${said}: [CLIENT] node must name a Node.js from ${OLDEST_NODE} on`,
+    `${node} there ${said}: [CLIENT] node must name a Node.js from ${OLDEST_NODE} on`,
   );
 }
 
@@ -95,7 +94,7 @@ export async function install(
 async function explained(connection: SshConnection, target: Target, error: unknown): Promise<unknown> {
   if (!(error instanceof Problem && error.code === 'ERR_DEPLOY_WRITE')) return error;
   const { freeBytes } = await probe(connection, { folder: target.folder, node: '', runtime: '', files: [] });
-  return freeBytes < FULL_BYTES ? diskFull(connection.name, `it has ${Math.floor(freeBytes / 1e6)} MB left`) : error;
+  return freeBytes < FULL_BYTES ? diskFull(`it has ${Math.floor(freeBytes / 1e6)} MB left`) : error;
 }
 
 async function undo(connection: SshConnection, before: HostState, { folder }: Target): Promise<void> {

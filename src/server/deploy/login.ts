@@ -14,7 +14,7 @@ export interface Login {
 
 /** @throws Problem when a key that somebody named cannot be used. */
 export function loginOf(destination: Destination): Login {
-  const { user: username, agentSocket, keyFiles, areKeyFilesNamed, password } = destination;
+  const { name, isJump, user: username, agentSocket, keyFiles, areKeyFilesNamed, password } = destination;
   const login: Login = { methods: [], tried: [], unusable: [] };
   if (agentSocket !== undefined) {
     login.methods.push({ type: 'agent', username, agent: agentSocket });
@@ -41,7 +41,7 @@ export function loginOf(destination: Destination): Login {
   const reasons = login.unusable.length > 0 ? login.unusable.join(', ') : 'there is no key, ssh-agent or password';
   throw new Problem(
     'ERR_DEPLOY_LOGIN',
-    `nothing to log in with at ${username}@${destination.name}: ${reasons}: set [CLIENT] ssh_key, or start the server with SSH_AUTH_SOCK`,
+    `nothing to log in with${isJump ? ` at ${name}` : ''} as ${username}: ${reasons}: set [CLIENT] ssh_key, or start the server with SSH_AUTH_SOCK`,
   );
 }
 

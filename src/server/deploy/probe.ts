@@ -100,7 +100,7 @@ export async function probe(connection: SshConnection, question: ProbeQuestion):
   const said = (stderr || stdout).trim().split('\n').at(-1) || 'nothing';
   throw new Problem(
     'ERR_DEPLOY_SHELL',
-    `${connection.name} does not run commands of ${connection.user} as a Linux machine does (it said: ${said}): log in as a user with a shell`,
+    `it does not run commands of ${connection.user} as a Linux machine does (it said: ${said}): log in as a user with a shell`,
   );
 }
 

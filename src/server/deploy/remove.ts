@@ -53,7 +53,7 @@ export async function removeAll(connection: SshConnection, state: HostState, fol
   if (left.length === 0) return;
   throw new Problem(
     'ERR_DEPLOY_LEFT',
-    `not everything of procmesh could be taken off ${connection.name}: there is still ${left.join(', ')}`,
+    `not everything of procmesh could be taken away: there is still ${left.join(', ')}`,
   );
 }
 

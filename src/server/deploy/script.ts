@@ -100,20 +100,20 @@ const NO_RIGHTS = /Permission denied|not permitted|Read-only file system|not all
 export function scriptProblem(connection: SshConnection, { code, stderr }: Finished): Problem {
   const lines = stderr.trim().split('\n');
   const full = lines.find((line) => NO_SPACE.test(line));
-  if (full !== undefined) return diskFull(connection.name, full);
+  if (full !== undefined) return diskFull(full);
   const forbidden = lines.find((line) => NO_RIGHTS.test(line));
   if (forbidden !== undefined)
     return new Problem(
       'ERR_DEPLOY_RIGHTS',
-      `${connection.user} lacks rights on ${connection.name} (${forbidden}): log in as root, or set [global] script_dir to a folder of that user`,
+      `${connection.user} lacks rights there (${forbidden}): log in as root, or set [global] script_dir to a folder of that user`,
     );
   const said = lines.at(-1) || `it ended with ${code ?? 'a signal'}`;
-  return new Problem('ERR_DEPLOY_FAILED', `the work on ${connection.name} failed (${said})`);
+  return new Problem('ERR_DEPLOY_FAILED', `the work there failed (${said})`);
 }
 
-export function diskFull(name: string, why: string): Problem {
+export function diskFull(why: string): Problem {
   return new Problem(
     'ERR_DEPLOY_DISK_FULL',
-    `the disk of ${name} is full (${why}): make room there, or set [global] script_dir to another disk`,
+    `its disk is full (${why}): make room there, or set [global] script_dir to another disk`,
   );
 }

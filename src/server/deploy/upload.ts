@@ -38,9 +38,7 @@ function put(connection: SshConnection, sftp: SFTPWrapper, { from, to }: Upload)
       if (!error) resolve();
       // Of SFTP's codes (draft-ietf-secsh-filexfer-02, 7) those up to 7 are of files, the others of connections.
       else if ('code' in error && typeof error.code === 'number' && error.code <= 5)
-        reject(
-          new Problem('ERR_DEPLOY_WRITE', `${connection.name} cannot write ${to} (${error.message})`, { cause: error }),
-        );
+        reject(new Problem('ERR_DEPLOY_WRITE', `it cannot write ${to} (${error.message})`, { cause: error }));
       else reject(error);
     });
   });

@@ -22,7 +22,7 @@ it('logs in as ssh would, over hosts between, with what the user has', { timeout
   await t.test('nothing to log in with is said', async () => {
     await assert.rejects(reach(gate.rshost), {
       code: 'ERR_DEPLOY_LOGIN',
-      message: /^nothing to log in with at root@\S+: there is no key, ssh-agent or password: /,
+      message: /^nothing to log in with as root: there is no key, ssh-agent or password: /,
     });
   });
 
@@ -86,7 +86,7 @@ it('logs in as ssh would, over hosts between, with what the user has', { timeout
     writeFileSync(join(sshDir, 'known_hosts'), `@revoked * ${key}`);
     await assert.rejects(reach('inner'), {
       code: 'ERR_DEPLOY_HOST_KEY',
-      message: /^the key that inner shows is revoked by line 1 of .*\.ssh\/known_hosts: /,
+      message: /^the key that it shows is revoked by line 1 of .*\.ssh\/known_hosts: /,
     });
   });
 });
