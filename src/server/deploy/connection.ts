@@ -72,11 +72,6 @@ export class SshConnection {
     return connection as SshConnection;
   }
 
-  /** Who is there, for people. */
-  get name(): string {
-    return this.#destination.name;
-  }
-
   get user(): string {
     return this.#destination.user;
   }

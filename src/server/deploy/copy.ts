@@ -38,7 +38,7 @@ export async function copyLacking(
   { runtime, release }: Lack,
   compressed: (runtime: Runtime) => Promise<string>,
 ): Promise<void> {
-  checkSpace(connection, state, { runtime, release });
+  checkSpace(state, { runtime, release });
   const uploads: Upload[] = [];
   if (runtime !== undefined) {
     const to = partialPath(runtimePath(runtime));
@@ -68,7 +68,7 @@ function partialPath(path: string): string {
   return path.replace(/^([^/]+\/[^/]+)/, '$1.partial');
 }
 
-function checkSpace(connection: SshConnection, { freeBytes, has }: HostState, { runtime, release }: Lack): void {
+function checkSpace({ freeBytes, has }: HostState, { runtime, release }: Lack): void {
   const runtimeBytes = runtime?.bytes ?? 0;
   const bytes =
     // The compressed one, not half as large, lies beside the other for a moment.

@@ -15,7 +15,7 @@ const OLDEST_NODE = 26;
 const FULL_BYTES = 4 << 20;
 
 /** @throws Problem when an agent cannot run there. Nothing has been changed on the host yet. */
-export function checkHost(connection: SshConnection, state: HostState, folder: string, node: string): void {
+export function checkHost(state: HostState, folder: string, node: string): void {
   if (node === '') checkRuntime(state);
   else checkNode(state, node);
   if (state.folder === 'foreign')

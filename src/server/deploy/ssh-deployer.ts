@@ -141,11 +141,10 @@ export class SshDeployer implements Deployer {
       if (runtime !== undefined) files.push({ path: runtimePath(runtime), bytes: runtime.bytes });
       const question = { folder, node, runtime: runtime === undefined ? '' : runtimePath(runtime), files };
       const state = await probe(connection, question);
-      checkHost(connection, state, folder, node);
+      checkHost(state, folder, node);
       const found = state.architecture ?? state.machine;
       if (found === architecture) {
-        if (runtime === undefined && node === '')
-          throw noRuntime(connection.name, architecture, this.#foreignFolder(architecture));
+        if (runtime === undefined && node === '') throw noRuntime(architecture, this.#foreignFolder(architecture));
         return { state, goods };
       }
       architecture = found;
@@ -170,11 +169,11 @@ export class SshDeployer implements Deployer {
   }
 }
 
-function noRuntime(name: string, architecture: string, folder: string): Problem {
+function noRuntime(architecture: string, folder: string): Problem {
   const packages = `node-linux-${architecture}@${process.versions.node} @koromix/koffi-linux-${architecture}`;
   return new Problem(
     'ERR_DEPLOY_ARCHITECTURE',
-    `${name} is a machine of kind ${architecture}, whose runtime is not here: npm install --prefix ${folder} --cpu=${architecture} ${packages}`,
+    `it is a machine of kind ${architecture}, whose runtime is not here: npm install --prefix ${folder} --cpu=${architecture} ${packages}`,
   );
 }
 
