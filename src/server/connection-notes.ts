@@ -61,10 +61,18 @@ export class ConnectionNotes {
     this.#pending.clear();
   }
 
+  /** Notes again that it is connected here, as another server has noted that it is connected there. */
+  claim(host: string): void {
+    const connection = this.#options.registry.connectionOf(host);
+    if (connection !== undefined) this.#add(host, { version: connection.hello.version });
+  }
+
   /** A server that was killed could not note that its agents are gone. */
   #correct(changes: readonly HostChange[]): void {
     const { registry, serverName } = this.#options;
     for (const { host, after } of changes) {
+      // Of two agents of one host the other one is gone.
+      if (after?.server !== serverName && after?.disconnectedMs !== undefined) this.claim(host);
       if (after?.server !== serverName || after.disconnectedMs !== undefined) continue;
       if (registry.connectionOf(host) === undefined && !this.#writing.has(host))
         this.#add(host, { version: undefined });

@@ -10,6 +10,7 @@ import { Operator } from './operator.ts';
 import { listByHand } from './own-host.ts';
 import { isPassing } from './passing.ts';
 import { followList } from './retirement.ts';
+import { Rivals } from './rivals.ts';
 import { Rotation } from './rotation.ts';
 import { Semaphore } from './semaphore.ts';
 import type { Server } from './server.ts';
@@ -38,6 +39,7 @@ export class Mesh {
   readonly #options: MeshOptions;
   readonly #notes: ConnectionNotes;
   readonly #duties: Duties;
+  readonly #rivals: Rivals;
   readonly #rotation: Rotation;
   readonly #stopping = new AbortController();
 
@@ -50,6 +52,7 @@ export class Mesh {
     registry.follow(hosts);
     followList(hosts, registry);
     this.#notes = new ConnectionNotes({ fleet, hosts, registry, serverName: name, onTrouble });
+    this.#rivals = new Rivals({ hosts, registry, notes: this.#notes, serverName: name });
     this.#rotation = new Rotation({ ...options, places });
     const lifecycle = new Lifecycle({ fleet, hosts, deployer, provisioner, places, onTrouble });
     this.#duties = new Duties({ fleet, server: { name, url }, duties: [...options.duties, lifecycle], onTrouble });
@@ -82,6 +85,7 @@ export class Mesh {
   /** To be called when the server has hung up, and before the store is closed. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#rivals.stop();
     this.#rotation.stop();
     await Promise.all([this.#duties.stop(), this.#notes.stop()]);
     this.#options.hosts.stop();

@@ -119,10 +119,14 @@ export class Registry extends EventEmitter<RegistryEvents> {
     const state = this.#hosts.get(host);
     if (state?.connection === undefined) return;
     const [from, and] = [replaced.address, state.connection.address].sort();
-    const where = from === and ? `, both from ${from}` : `: from ${from} and ${and}`;
-    const message = `two agents speak for this host${where}`;
-    state.contest = { message, until: performance.now() + CONTEST_MS };
-    this.emit('change', host);
+    this.#contested(state, from === and ? `, both from ${from}` : `: from ${from} and ${and}`);
+  }
+
+  /** Another agent than the one that is connected here is connected to another server. */
+  contestAt(host: string, server: string): void {
+    const state = this.#hosts.get(host);
+    if (state?.connection === undefined) return;
+    this.#contested(state, `: from ${state.connection.address}, and another one at ${server}`);
   }
 
   /** Does nothing when another connection has taken the host over. */
@@ -191,6 +195,11 @@ export class Registry extends EventEmitter<RegistryEvents> {
   /** What is connected here is known here: a note that says so of another host was left by a server that was killed. */
   #isElsewhere(listed: ListedHost): boolean {
     return listed.server !== this.#serverName && this.#list?.isConnected(listed) === true;
+  }
+
+  #contested(state: HostState, where: string): void {
+    state.contest = { message: `two agents speak for this host${where}`, until: performance.now() + CONTEST_MS };
+    this.emit('change', state.host);
   }
 
   #forgetUnseen(host: string): void {

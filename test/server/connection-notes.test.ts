@@ -141,4 +141,14 @@ describe('connection notes', { timeout: 30_000 }, () => {
     await pass(2_000);
     await late;
   });
+
+  it('say again that an agent is connected here, when another one of its host leaves another server', async (t) => {
+    const { fleet, registry, row, settle, pass } = await opened(t, [{ rshost: 'web-1', istate: 2 }]);
+    registry.connect(connection('web-1', '1.2.3'));
+    await settle();
+    await fleet.connected('web-1', 'srv-2', '2.0.0');
+    await fleet.disconnected('web-1', 'srv-2');
+    await pass(1_000);
+    assert.deepEqual([row()?.server, row()?.version, row()?.disconnectedMs], ['srv-1', '1.2.3', undefined]);
+  });
 });
