@@ -7,7 +7,8 @@ export interface Duty {
   stop(): void | Promise<void>;
 }
 
-const LEASE = 'duties';
+/** Whoever has it does the duties. */
+export const DUTIES_LEASE = 'duties';
 const LEASE_MS = 10_000;
 const TURN_MS = 3_000;
 
@@ -68,7 +69,7 @@ export class Duties {
     await Promise.all([this.#ending, this.#turn]);
     const { fleet, server } = this.#options;
     await this.#tried(async () => {
-      if (wasOnDuty) await fleet.release(LEASE, this.#holder);
+      if (wasOnDuty) await fleet.release(DUTIES_LEASE, this.#holder);
       await fleet.leave(server.name);
     });
   }
@@ -89,9 +90,9 @@ export class Duties {
     const { fleet } = this.#options;
     // By the database's clock it begins later than now: it is never believed in for longer than it lasts.
     const askedAt = performance.now();
-    const isOurs = await this.#tried(() => fleet.lease(LEASE, this.#holder, LEASE_MS));
+    const isOurs = await this.#tried(() => fleet.lease(DUTIES_LEASE, this.#holder, LEASE_MS));
     if (this.#isStopped) {
-      if (isOurs) await this.#tried(() => fleet.release(LEASE, this.#holder));
+      if (isOurs) await this.#tried(() => fleet.release(DUTIES_LEASE, this.#holder));
     } else if (isOurs === false) this.#leave();
     else if (isOurs) this.#enter(askedAt + LEASE_MS - performance.now());
   }

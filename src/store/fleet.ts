@@ -74,6 +74,8 @@ export interface FleetStore {
   lease(name: string, holder: string, forMs: number): Promise<boolean>;
   /** Gives it up, so that another may take it at once. */
   release(name: string, holder: string): Promise<void>;
+  /** Who has the lease now; undefined when nobody does. */
+  holder(name: string): Promise<string | undefined>;
   /** Says that a server lives; to be repeated. */
   beat(server: { name: string; url: string }): Promise<void>;
   /** By name; one that ended without `leave` stays. */

@@ -97,6 +97,12 @@ export class MysqlFleet implements FleetStore {
     await this.#sessions.with((session) => session.change(sql, [name, holder]));
   }
 
+  async holder(name: string): Promise<string | undefined> {
+    const sql = `SELECT holder FROM ${LEASE.name} WHERE name = ? AND expires > ${NOW_MS}`;
+    const [row] = await this.#sessions.with((session) => session.rows(sql, [name]));
+    return row?.holder;
+  }
+
   async beat({ name, url }: { name: string; url: string }): Promise<void> {
     const sql = `INSERT INTO ${SERVER.name} (name, url, beat) VALUES (?, ?, ${NOW_MS})
       ON DUPLICATE KEY UPDATE url = VALUES(url), beat = VALUES(beat)`;

@@ -35,7 +35,7 @@ export function openWriter(file: string): DatabaseSync {
   try {
     // Made in one transaction, before the write-ahead log: a file is either empty or carries our mark.
     transaction(db, 'write', () => {
-      const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
+      const version = schemaVersion(db);
       if (version > SCHEMA_VERSION) throw newer(file, version);
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
       migrate(db);
@@ -56,6 +56,30 @@ export function openReader(file: string): DatabaseSync {
   const db = connect(file);
   db.exec('PRAGMA query_only = TRUE');
   return db;
+}
+
+/**
+ * For queries only, in a process that does not open the file otherwise. @returns undefined for a file that is empty or
+ * older than we are, which is left as it is. @throws as `openWriter`.
+ */
+export function openForLooking(file: string): DatabaseSync | undefined {
+  if (!statSync(file).isFile()) throw unrecognised(file);
+  recognise(file);
+  const db = openReader(file);
+  try {
+    const version = schemaVersion(db);
+    if (version > SCHEMA_VERSION) throw newer(file, version);
+    if (version === SCHEMA_VERSION) return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  db.close();
+  return undefined;
+}
+
+function schemaVersion(db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA user_version').get()?.user_version);
 }
 
 function connect(file: string): DatabaseSync {

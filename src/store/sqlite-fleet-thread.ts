@@ -45,6 +45,10 @@ export class SqliteFleetThread implements FleetStore {
     return this.#ask('release', name, holder);
   }
 
+  holder(name: string): Promise<string | undefined> {
+    return this.#ask('holder', name);
+  }
+
   beat(server: { name: string; url: string }): Promise<void> {
     return this.#ask('beat', server);
   }

@@ -19,6 +19,7 @@ export class SqliteFleet implements FleetOperations {
   readonly #disconnected: StatementSync;
   readonly #lease: StatementSync;
   readonly #release: StatementSync;
+  readonly #holder: StatementSync;
   readonly #beat: StatementSync;
   readonly #servers: StatementSync;
   readonly #leave: StatementSync;
@@ -50,6 +51,7 @@ export class SqliteFleet implements FleetOperations {
       SET holder = excluded.holder, expires = excluded.expires WHERE holder = excluded.holder OR expires <= ${NOW_MS}`,
     );
     this.#release = db.prepare(`UPDATE ${LEASE.name} SET expires = 0 WHERE name = ? AND holder = ?`);
+    this.#holder = db.prepare(`SELECT holder FROM ${LEASE.name} WHERE name = ? AND expires > ${NOW_MS}`);
     this.#beat = db.prepare(
       `INSERT INTO ${SERVER.name} (name, url, beat) VALUES (?, ?, ${NOW_MS}) ON CONFLICT (name) DO UPDATE
       SET url = excluded.url, beat = excluded.beat`,
@@ -116,6 +118,11 @@ export class SqliteFleet implements FleetOperations {
 
   release(name: string, holder: string): void {
     this.#release.run(name, holder);
+  }
+
+  holder(name: string): string | undefined {
+    const row = this.#holder.get(name);
+    return row && String(row.holder);
   }
 
   beat({ name, url }: { name: string; url: string }): void {

@@ -208,6 +208,18 @@ export function fleetContract(adapter: string, openEmpty: () => Promise<OpenedFl
         assert.equal(await fleet.lease('duties', 'mesh-2', 10_000), true);
       });
 
+      it('is told of to who only asks, while it lasts', async () => {
+        assert.equal(await fleet.holder('duties'), undefined);
+        await fleet.lease('duties', 'mesh-1', 10_000);
+        await fleet.lease('other', 'mesh-2', 10_000);
+        assert.equal(await fleet.holder('duties'), 'mesh-1');
+        await opened.pass(10_001);
+        assert.equal(await fleet.holder('duties'), undefined);
+        await fleet.lease('duties', 'mesh-1', 10_000);
+        await fleet.release('duties', 'mesh-1');
+        assert.equal(await fleet.holder('duties'), undefined);
+      });
+
       it('goes to one of many who want it', async () => {
         const holders = Array.from({ length: 20 }, (_, index) => `mesh-${index}`);
         for (let round = 0; round < 5; round += 1) {

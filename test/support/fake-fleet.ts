@@ -75,6 +75,12 @@ export class FakeFleet implements FleetStore {
     if (this.leases.get(name)?.holder === holder) this.leases.delete(name);
   }
 
+  async holder(name: string): Promise<string | undefined> {
+    await this.onCall();
+    const held = this.leases.get(name);
+    return held !== undefined && held.untilMs > this.#now() ? held.holder : undefined;
+  }
+
   async beat({ name, url }: { name: string; url: string }): Promise<void> {
     await this.onCall();
     this.alive.set(name, { url, atMs: this.#now() });
