@@ -30,8 +30,8 @@ export interface Finished {
 
 interface Terms {
   knownHosts: KnownHosts;
-  /** A host's key was seen for the first time and is taken for its own from now on. */
-  onPinned: (host: string, file: string) => void;
+  /** No key of the host is known, and it shows this one, which is taken for its own. */
+  onFirstKey: (destination: Destination, key: Buffer) => void;
   signal: AbortSignal;
 }
 
@@ -149,7 +149,7 @@ export class SshConnection {
     this.#before?.close();
   }
 
-  async #connect({ knownHosts, onPinned, signal }: Terms): Promise<void> {
+  async #connect({ knownHosts, onFirstKey, signal }: Terms): Promise<void> {
     const destination = this.#destination;
     const login = loginOf(destination);
     const sock = this.#before === undefined ? undefined : await this.#before.#forward(destination);
@@ -183,8 +183,7 @@ export class SshConnection {
         const verdict = knownHosts.check(destination.keyName, destination.port, key);
         if (verdict.is === 'known') return true;
         if (verdict.is === 'unknown') {
-          knownHosts.pin(destination.keyName, destination.port, key);
-          onPinned(destination.name, knownHosts.pinFile);
+          onFirstKey(destination, key);
           return true;
         }
         refusedKey = hostKeyProblem(verdict, destination);

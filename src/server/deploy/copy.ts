@@ -19,7 +19,7 @@ export interface Lack {
   release: Target['release'] | undefined;
 }
 
-export function lackOf(state: HostState, { runtime, release }: Target): Lack {
+export function lackOf(state: HostState, { runtime, release }: Pick<Target, 'runtime' | 'release'>): Lack {
   const isMissing = (path: string): boolean => state.missing.includes(path);
   const hasRuntime =
     runtime === undefined || (!isMissing(runtimePath(runtime)) && state.runtimeVersion === runtime.version);
@@ -68,7 +68,8 @@ function partialPath(path: string): string {
   return path.replace(/^([^/]+\/[^/]+)/, '$1.partial');
 }
 
-function checkSpace({ freeBytes, has }: HostState, { runtime, release }: Lack): void {
+/** @throws Problem when what is lacking has no room there. */
+export function checkSpace({ freeBytes, has }: HostState, { runtime, release }: Lack): void {
   const runtimeBytes = runtime?.bytes ?? 0;
   const bytes =
     // The compressed one, not half as large, lies beside the other for a moment.

@@ -1,6 +1,6 @@
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { matchesList } from './ssh-config.ts';
 
 /** What the files say of a key that a host shows; of a wrong one also the place that says otherwise. */
@@ -29,6 +29,12 @@ export class KnownHosts {
   constructor(files: readonly string[], pinFile: string) {
     this.#files = files;
     this.#pinFile = pinFile;
+  }
+
+  /** What a user's ssh knows, and what was seen first by ourselves. */
+  static of(homeDir: string, dataDir: string): KnownHosts {
+    const files = [join(homeDir, '.ssh', 'known_hosts'), '/etc/ssh/ssh_known_hosts'];
+    return new KnownHosts(files, join(dataDir, 'known_hosts'));
   }
 
   /** @param key as it comes over the wire (RFC 4253, 6.6). */
@@ -66,6 +72,11 @@ export class KnownHosts {
     const name = nameOf(host, port);
     return [...this.#files, this.#pinFile].flatMap(readEntries).filter(({ hosts }) => isOf(hosts, name));
   }
+}
+
+/** `SHA256:…`, as ssh shows a key. */
+export function fingerprintOf(key: Buffer): string {
+  return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
 }
 
 function nameOf(host: string, port: number): string {

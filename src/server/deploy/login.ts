@@ -25,7 +25,7 @@ export function loginOf(destination: Destination): Login {
     if (typeof key === 'object') {
       login.methods.push({ type: 'publickey', username, key });
       login.tried.push(file);
-    } else if (key !== 'absent' || areKeyFilesNamed) login.unusable.push(`${file} ${REASONS[key]}`);
+    } else if (key !== 'absent' || areKeyFilesNamed) login.unusable.push(`${file} ${KEY_FAULTS[key]}`);
   }
   if (password !== undefined) {
     login.methods.push({ type: 'password', username, password });
@@ -45,14 +45,16 @@ export function loginOf(destination: Destination): Login {
   );
 }
 
-const REASONS = {
+/** Why a file is no key that can be used. */
+export const KEY_FAULTS = {
   absent: 'is not there',
   forbidden: 'may not be read',
   locked: 'wants a passphrase, which only an ssh-agent can give',
   broken: 'is no private key of SSH',
 };
 
-function readKey(file: string): Buffer | keyof typeof REASONS {
+/** @returns a private key that can be used, or what is wrong with it. */
+export function readKey(file: string): Buffer | keyof typeof KEY_FAULTS {
   let content: Buffer;
   try {
     content = readFileSync(file);

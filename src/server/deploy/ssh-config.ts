@@ -76,6 +76,15 @@ export function lookUpHost(host: string, sshDir: string): SshHostConfig {
   return lookup.result;
 }
 
+/** What ssh heeds and we pass over. */
+const PASSED_OVER = { match: 'Match', proxycommand: 'ProxyCommand', certificatefile: 'CertificateFile' };
+
+/** Keywords in the file `config` of a folder such as `~/.ssh` that are not heeded, but would be by ssh. */
+export function passedOver(sshDir: string): string[] {
+  const found = new Set(linesOf(join(sshDir, 'config')).map((line) => wordsOf(line)[0] ?? ''));
+  return Object.entries(PASSED_OVER).flatMap(([keyword, name]) => (found.has(keyword) ? [name] : []));
+}
+
 /** Whether a host is one of a list of patterns such as `*.example.org !db?`; one that excludes it outweighs all others. */
 export function matchesList(patterns: readonly string[], host: string): boolean {
   let isMatched = false;

@@ -4,10 +4,11 @@ import { type AgentRelease, makeRelease } from '../release/agent-release.ts';
 import { type Runtime, Runtimes } from '../release/runtime.ts';
 import { LAYOUT, writeAgentSettings } from './agent-settings.ts';
 import { SshConnection } from './connection.ts';
+import { checkSpace, lackOf } from './copy.ts';
 import type { AgentProvision, Deployer } from './deployer.ts';
-import { destinationOf, type LocalUser, type LoginDefaults } from './destination.ts';
+import { type Destination, destinationOf, type LocalUser, type LoginDefaults } from './destination.ts';
 import { checkHost, install } from './install.ts';
-import { KnownHosts } from './known-hosts.ts';
+import { fingerprintOf, KnownHosts } from './known-hosts.ts';
 import { type HostState, probe } from './probe.ts';
 import { removeAll } from './remove.ts';
 import { PRELUDE, PUT, putLines, runScript } from './script.ts';
@@ -25,14 +26,23 @@ export interface SshDeployerOptions {
   version: string;
   login: LoginDefaults;
   local: LocalUser;
-  /** Holds the keys of hosts that were seen first, and what is made to be copied. */
+  /** Holds the keys of hosts that were seen first, and packages for machines of other kinds. */
   dataDir: string;
+  /** Where what is copied is made; nobody else's. */
+  releaseDir: string;
 }
 
 /** What is copied to hosts of one kind. */
-interface Goods {
+export interface Goods {
   release: AgentRelease;
   runtime: Runtime | undefined;
+}
+
+/** What `examine` finds. */
+export interface Examined {
+  state: HostState;
+  /** Hosts on the way, the last one included, whose keys are not known yet, and what they show: SHA-256 as ssh writes it. */
+  firstKeys: { name: string; fingerprint: string }[];
 }
 
 const REPLACE_TIMEOUT_MS = 15_000;
@@ -59,9 +69,8 @@ export class SshDeployer implements Deployer {
         );
     this.#options = options;
     this.#onPinned = onPinned;
-    const files = [join(options.local.homeDir, '.ssh', 'known_hosts'), '/etc/ssh/ssh_known_hosts'];
-    this.#knownHosts = new KnownHosts(files, join(options.dataDir, 'known_hosts'));
-    this.#runtimes = new Runtimes(join(options.dataDir, 'release', 'runtime'), (architecture) =>
+    this.#knownHosts = KnownHosts.of(options.local.homeDir, options.dataDir);
+    this.#runtimes = new Runtimes(join(options.releaseDir, 'runtime'), (architecture) =>
       this.#foreignFolder(architecture),
     );
   }
@@ -108,12 +117,36 @@ export class SshDeployer implements Deployer {
     });
   }
 
-  async #connected(
+  /**
+   * Reaches a host and looks at it as `install` does, and changes nothing, here or there. @throws Problem with the reason
+   * for which `install` would fail before it begins.
+   */
+  async examine(rshost: string, onPhase: (phase: string) => void, signal: AbortSignal): Promise<Examined> {
+    const firstKeys: Examined['firstKeys'] = [];
+    const onFirstKey = ({ name }: Destination, key: Buffer): void => {
+      firstKeys.push({ name, fingerprint: fingerprintOf(key) });
+    };
+    const look = async (connection: SshConnection): Promise<HostState> => {
+      onPhase('looking at it');
+      const { state, goods } = await this.#look(connection);
+      const lack = lackOf(state, goods);
+      if (lack.runtime !== undefined || lack.release !== undefined) {
+        checkSpace(state, lack);
+        (await connection.sftp()).end();
+      }
+      return state;
+    };
+    const state = await this.#connected(rshost, onPhase, signal, look, onFirstKey);
+    return { state, firstKeys };
+  }
+
+  async #connected<Value>(
     rshost: string,
     onPhase: (phase: string) => void,
     signal: AbortSignal,
-    work: (connection: SshConnection) => Promise<void>,
-  ): Promise<void> {
+    work: (connection: SshConnection) => Promise<Value>,
+    onFirstKey = this.#pin,
+  ): Promise<Value> {
     const destination = destinationOf(rshost, this.#options.login, this.#options.local);
     if (destination === undefined)
       throw new Problem(
@@ -121,21 +154,25 @@ export class SshDeployer implements Deployer {
         `${JSON.stringify(rshost)} is no host: write it as HOST or user@HOST:port`,
       );
     onPhase('connecting');
-    const terms = { knownHosts: this.#knownHosts, onPinned: this.#onPinned, signal };
-    const connection = await SshConnection.open(destination, terms);
+    const connection = await SshConnection.open(destination, { knownHosts: this.#knownHosts, onFirstKey, signal });
     try {
-      await work(connection);
+      return await work(connection);
     } finally {
       connection.close();
     }
   }
+
+  readonly #pin = ({ name, keyName, port }: Destination, key: Buffer): void => {
+    this.#knownHosts.pin(keyName, port, key);
+    this.#onPinned(name, this.#knownHosts.pinFile);
+  };
 
   /** Most hosts are of the kind that this machine is of; another one is looked at twice. */
   async #look(connection: SshConnection): Promise<{ state: HostState; goods: Goods }> {
     const { folder, node } = this.#options;
     let architecture: string = process.arch;
     for (;;) {
-      const goods = await this.#goodsFor(architecture);
+      const goods = await this.goodsFor(architecture);
       const { release, runtime } = goods;
       const files = release.files.map(({ path, bytes }) => ({ path: `${releasePath(release)}/${path}`, bytes }));
       if (runtime !== undefined) files.push({ path: runtimePath(runtime), bytes: runtime.bytes });
@@ -144,11 +181,17 @@ export class SshDeployer implements Deployer {
       checkHost(state, folder, node);
       const found = state.architecture ?? state.machine;
       if (found === architecture) {
-        if (runtime === undefined && node === '') throw noRuntime(architecture, this.#foreignFolder(architecture));
+        if (runtime === undefined && node === '') throw noRuntime(architecture, this.installCommand(architecture));
         return { state, goods };
       }
       architecture = found;
     }
+  }
+
+  /** What brings the packages that machines of a kind need. */
+  installCommand(architecture: string): string {
+    const packages = `node-linux-${architecture}@${process.versions.node} @koromix/koffi-linux-${architecture}`;
+    return `npm install --prefix ${this.#foreignFolder(architecture)} --cpu=${architecture} ${packages}`;
   }
 
   /** npm keeps packages for one kind of machine in one folder. */
@@ -156,11 +199,12 @@ export class SshDeployer implements Deployer {
     return join(this.#options.dataDir, 'packages', architecture);
   }
 
-  async #goodsFor(architecture: string): Promise<Goods> {
+  /** What hosts of a kind, as Node.js names it, are given. @throws what the file system or the bundler throws. */
+  async goodsFor(architecture: string): Promise<Goods> {
     const runtime = this.#options.node === '' ? await this.#runtimes.find(architecture) : undefined;
     let release = this.#releases.get(architecture);
     if (release === undefined) {
-      const folder = join(this.#options.dataDir, 'release', `hosts-${architecture}`);
+      const folder = join(this.#options.releaseDir, `hosts-${architecture}`);
       release = makeRelease(folder, architecture, this.#foreignFolder(architecture));
       this.#releases.set(architecture, release);
       release.catch(() => this.#releases.delete(architecture));
@@ -169,11 +213,10 @@ export class SshDeployer implements Deployer {
   }
 }
 
-function noRuntime(architecture: string, folder: string): Problem {
-  const packages = `node-linux-${architecture}@${process.versions.node} @koromix/koffi-linux-${architecture}`;
+function noRuntime(architecture: string, command: string): Problem {
   return new Problem(
     'ERR_DEPLOY_ARCHITECTURE',
-    `it is a machine of kind ${architecture}, whose runtime is not here: npm install --prefix ${folder} --cpu=${architecture} ${packages}`,
+    `it is a machine of kind ${architecture}, whose runtime is not here: ${command}`,
   );
 }
 

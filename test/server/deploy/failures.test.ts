@@ -62,8 +62,7 @@ describe('a host that cannot be deployed', { timeout: 240_000 }, () => {
 
   it('does not let the key in', async () => {
     const host = await bench().network.host();
-    const keyFile = join(bench().homeDir, 'other');
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', keyFile]);
+    const keyFile = bench().otherKey();
     const login = { user: '', port: '', keyFile, password: '' };
     await assertFails(
       host,

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, type TestContext } from 'node:test';
 import type { AgentProvision } from '../../../src/server/deploy/deployer.ts';
 import { SshDeployer, type SshDeployerOptions } from '../../../src/server/deploy/ssh-deployer.ts';
@@ -39,10 +41,18 @@ export class Bench {
         login: { user: '', port: '', keyFile: this.network.keyFile, password: '' },
         local: { name: 'root', homeDir: this.homeDir, agentSocket: undefined },
         dataDir: this.dataDir,
+        releaseDir: join(this.dataDir, 'release'),
         ...options,
       },
       (host) => this.pinned.push(host),
     );
+  }
+
+  /** File of a key that no host lets in. */
+  otherKey(): string {
+    const file = join(scratchFolder(this.t), 'other');
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file]);
+    return file;
   }
 
   provision(host: string): AgentProvision {
