@@ -1,22 +1,22 @@
 import { existsSync } from 'node:fs';
-import { get as httpGet } from 'node:http';
-import { get as httpsGet } from 'node:https';
 import type { Finding } from '../agent/abilities.ts';
 import type { Config } from '../config.ts';
 import { Problem } from '../problem.ts';
-import { SecureDialler, UntrustedError } from '../protocol/secure-socket.ts';
+import { UntrustedError } from '../protocol/secure-socket.ts';
 import { readCertificate } from '../server/certificate.ts';
 import { ownCertificateFiles } from '../server/certificate-files.ts';
+import type { FleetState } from '../store/fleet-state.ts';
+import { askHealth } from './knock.ts';
 import { serverAddress } from './options.ts';
 import { ownPin } from './pin.ts';
+import { compareSecrets, listedClaim, readSharedSecrets } from './shared-secrets.ts';
 
-const SERVER_TIMEOUT_MS = 2_000;
 const DAY_MS = 86_400_000;
 const RENEW_DAYS = 30;
 
-/** The certificate of this machine's server, and whether the server answers with it. */
-export async function serverFindings(config: Config): Promise<Finding[]> {
-  return [certificate(config), await server(config)];
+/** The certificate of this machine's server, and whether the server answers with it and has the secrets that lie here. */
+export async function serverFindings(config: Config, fleet: Promise<FleetState | undefined>): Promise<Finding[]> {
+  return [certificate(config), await server(config, fleet)];
 }
 
 function certificate({ tls, dataDir }: Config): Finding {
@@ -39,43 +39,27 @@ function certificate({ tls, dataDir }: Config): Finding {
   }
 }
 
-async function server(config: Config): Promise<Finding> {
+async function server(config: Config, fleet: Promise<FleetState | undefined>): Promise<Finding> {
   const check = 'server';
   const url = new URL(serverAddress(config));
+  const pin = ownPin(config);
   try {
-    const status = await health(url, ownPin(config));
-    if (status === 200) return { check, state: 'ok', found: `answers at ${url.host}` };
-    return { check, state: 'failed', found: `${url.host} answers ${status}`, mend: 'set [SERVER] listen' };
+    const { status } = await askHealth(url, pin);
+    if (status !== 200)
+      return { check, state: 'failed', found: `${url.host} answers ${status}`, mend: 'set [SERVER] listen' };
+    const secrets = readSharedSecrets(config.dataDir);
+    const target = { url: url.href, pin };
+    const files = secrets === undefined ? [] : (await compareSecrets(target, secrets, listedClaim(await fleet))).files;
+    if (files.length === 0) return { check, state: 'ok', found: `answers at ${url.host}` };
+    const found = `${url.host} works with other secrets than ${files.join(', ')} in ${config.dataDir}`;
+    return { check, state: 'failed', found, mend: 'restart it: it has read them before they were changed' };
   } catch (error) {
     if (error instanceof UntrustedError) {
       const found = `${url.host} is not trusted: ${error.message}`;
       return { check, state: 'failed', found, mend: 'send the server a SIGHUP if its certificate was renewed' };
     }
+    if (error instanceof Problem) return { check, state: 'limited', found: error.message };
     const found = `none answers at ${url.host}`;
     return { check, state: 'limited', found, mend: 'start it: procmesh start, or procmesh server' };
   }
-}
-
-/** HTTP status of `GET /healthz`. @throws UntrustedError, or what the network says. */
-async function health({ protocol, hostname, port }: URL, pin: string | undefined): Promise<number | undefined> {
-  const signal = AbortSignal.timeout(SERVER_TIMEOUT_MS);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const target = { host, port: Number(port), path: '/healthz', signal };
-  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
-  const request =
-    protocol === 'ws:'
-      ? httpGet(target)
-      : httpsGet({
-          ...target,
-          createConnection: (_, onCreate) => {
-            const dial = { host, port: target.port, pin, timeoutMs: SERVER_TIMEOUT_MS, signal };
-            new SecureDialler().dial(dial, (error, socket) => onCreate(error, socket as never));
-            return undefined;
-          },
-        });
-  request.on('error', reject).on('response', (response) => {
-    response.resume();
-    resolve(response.statusCode);
-  });
-  return promise;
 }

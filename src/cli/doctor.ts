@@ -2,15 +2,22 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { InvalidArgumentError, Option } from 'commander';
+import { clean } from '../../tui/text.ts';
 import { abilities, type Finding, keptDescriptors } from '../agent/abilities.ts';
 import { openKernelAccess } from '../agent/kernel-access.ts';
 import { Scanner } from '../agent/snapshot.ts';
 import { openSources } from '../agent/sources.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { Problem } from '../problem.ts';
+import { parseHostAddress } from '../server/host-address.ts';
 import { alertFindings, testAlerts } from './doctor-alerts.ts';
 import { databaseFindings } from './doctor-database.ts';
+import { deploymentFindings } from './doctor-deploy.ts';
+import { fleetFindings, readFleet } from './doctor-fleet.ts';
 import { serverFindings } from './doctor-server.ts';
+import { meshFindings } from './doctor-servers.ts';
+import { sshFindings } from './doctor-ssh.ts';
 import { formatJson } from './json.ts';
 import { subCommand } from './options.ts';
 import { type Column, formatTable, outputWidth } from './table.ts';
@@ -19,6 +26,7 @@ interface DoctorOptions {
   config: string;
   json?: boolean;
   alert?: boolean;
+  host?: string;
 }
 
 /** `ss` answers in the background; what it cannot do is known only then. */
@@ -26,12 +34,21 @@ const SETTLE_MS = 300;
 
 /** `procmesh doctor`: what works here, how well, and what would raise it. Exit 1 when something does not work. */
 export async function run(args: readonly string[]): Promise<void> {
-  const options = subCommand('doctor', 'Checks this machine: what works, how well, and what would raise it.')
+  const options = subCommand(
+    'doctor',
+    'Checks this machine and its fleet: what works, how well, and what would raise it.',
+  )
     .option('--json', 'JSON')
     .option('--alert', 'send a test by each channel that alerts go to')
+    .addOption(
+      new Option(
+        '--host <host>',
+        'log in at HOST or user@HOST:port as a deployment would, and look, changing nothing',
+      ).argParser(hostAddress),
+    )
     .parse([...args], { from: 'user' })
     .opts<DoctorOptions>();
-  const checks = await examine(options.config, options.alert ?? false);
+  const checks = await examine(options);
   if (options.json) process.stdout.write(`${formatJson({ checks }, {})}\n`);
   else process.stdout.write(`${formatTable(COLUMNS, checks, outputWidth())}\n${mends(checks)}`);
   if (checks.some(({ state }) => state === 'failed')) process.exitCode = 1;
@@ -43,28 +60,46 @@ const COLUMNS: Column<Finding>[] = [
   { caption: 'FOUND', fills: true, text: ({ found }) => found },
 ];
 
-/** Whole, below the table, which may cut what it shows. */
+/** Whole, below the table, which may cut what it shows. What is not mended in a way of its own says how as it is found. */
 function mends(checks: readonly Finding[]): string {
-  const lines = checks.filter(({ mend }) => mend).map(({ check, mend }) => `  ${check}: ${mend}\n`);
+  const lines = checks.flatMap(({ check, state, found, mend = state === 'failed' ? found : undefined }) =>
+    mend === undefined || mend === '' ? [] : [`  ${clean(`${check}: ${mend}`)}\n`],
+  );
   return lines.length === 0 ? '' : `\nTo raise it:\n${lines.join('')}`;
 }
 
-async function examine(file: string, isAlertTested: boolean): Promise<Finding[]> {
-  const { finding, config } = configuration(file);
-  return [
-    finding,
-    runtime(),
-    ...(config === undefined
-      ? []
-      : [
-          dataFolder(config),
-          ...(await databaseFindings(config, file)),
-          ...(await alertFindings(config)),
-          ...(isAlertTested ? await testAlerts(config, hostname()) : []),
-          ...(await serverFindings(config)),
-        ]),
-    ...(await agentAbilities()),
-  ];
+async function examine(options: DoctorOptions): Promise<Finding[]> {
+  const { finding, config } = configuration(options.config);
+  const [configured, abilities] = await Promise.all([
+    config === undefined ? [] : configuredFindings(config, options),
+    agentAbilities(),
+  ]);
+  return [finding, runtime(), ...configured, ...abilities];
+}
+
+/** All at the same time: each may wait for its deadline. */
+async function configuredFindings(config: Config, { config: file, alert, host }: DoctorOptions): Promise<Finding[]> {
+  const fleet = readFleet(config);
+  // Whoever wants only what is in it does without; what is wrong with it one check tells.
+  const fleetIfAny = fleet.catch(() => undefined);
+  const findings = await Promise.all([
+    dataFolder(config),
+    databaseFindings(config, file),
+    alertFindings(config),
+    alert ? testAlerts(config, hostname()) : [],
+    serverFindings(config, fleetIfAny),
+    meshFindings(config, fleetIfAny),
+    fleetFindings(config, fleet),
+    sshFindings(config),
+    deploymentFindings(config, host),
+  ]);
+  return findings.flat();
+}
+
+/** Parser of a host as it is written in the table. */
+function hostAddress(text: string): string {
+  if (parseHostAddress(text) !== undefined) return text;
+  throw new InvalidArgumentError('It takes HOST or user@HOST:port.');
 }
 
 function configuration(file: string): { finding: Finding; config?: Config } {

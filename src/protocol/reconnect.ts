@@ -230,7 +230,8 @@ export class ReconnectingSocket extends EventEmitter<ReconnectEvents> {
   }
 }
 
-function plainReason(error: Error, { url, readyState }: WebSocket): string {
+/** Why a server could not be reached, as people say it. */
+export function plainReason(error: Error, { url, readyState }: Pick<WebSocket, 'url' | 'readyState'>): string {
   const code = 'code' in error ? error.code : undefined;
   if (code === 'ECONNREFUSED') return 'nothing listens there';
   if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH') return 'no way leads there';

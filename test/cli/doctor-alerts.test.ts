@@ -1,28 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it, type TestContext } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { emptyDatabase } from '../store/mysql-database.ts';
-import { procmesh } from '../support/command.ts';
 import { MariaDb } from '../support/mariadb.ts';
-import { scratchFolder } from '../support/scratch.ts';
 import { WecomStandIn } from '../support/wecom.ts';
+import { examined } from './examined.ts';
 
 const mariadb = new MariaDb();
 before(async () => void (await mariadb.create()));
 after(() => mariadb.remove());
-
-/** What a doctor finds, `state found, mend` by check. */
-async function examined(t: TestContext, env: NodeJS.ProcessEnv, ...args: string[]) {
-  const { code, stdout, stderr } = await procmesh(t, ['doctor', '--json', ...args], {
-    PROCMESH_GLOBAL_DATA_DIR: scratchFolder(t),
-    PROCMESH_SERVER_LISTEN: '127.0.0.1:1',
-    ...env,
-  });
-  const { checks } = JSON.parse(stdout) as { checks: { check: string; state: string; found: string; mend?: string }[] };
-  const found = new Map(
-    checks.map(({ check, state, found, mend }) => [check, [state, found, ...(mend ? [mend] : [])].join(', ')]),
-  );
-  return { code, found, said: stdout + stderr };
-}
 
 describe('procmesh doctor, of alerts', { timeout: 60_000 }, () => {
   it('finds it well that nothing is set', async (t) => {

@@ -8,7 +8,7 @@ import { makeCertificate } from '../support/certificates.ts';
 import { checkoutWithoutKoffi } from '../support/checkout.ts';
 import { cleanEnvironment, freePort, MAIN, procmesh } from '../support/command.ts';
 import { scratchFolder } from '../support/scratch.ts';
-import { openServer } from '../support/test-server.ts';
+import { openServer, SECRETS } from '../support/test-server.ts';
 
 interface Finding {
   check: string;
@@ -32,10 +32,13 @@ function powerless(main: string, env: NodeJS.ProcessEnv): Map<string, Finding> {
 }
 
 async function environment(t: TestContext): Promise<NodeJS.ProcessEnv> {
-  return { PROCMESH_GLOBAL_DATA_DIR: scratchFolder(t), PROCMESH_SERVER_LISTEN: String(await freePort()) };
+  return {
+    ...{ HOME: scratchFolder(t), SSH_AUTH_SOCK: undefined },
+    ...{ PROCMESH_GLOBAL_DATA_DIR: scratchFolder(t), PROCMESH_SERVER_LISTEN: String(await freePort()) },
+  };
 }
 
-describe('procmesh doctor', { concurrency: 2, timeout: 60_000 }, () => {
+describe('procmesh doctor', { concurrency: 2, timeout: 240_000 }, () => {
   it('finds everything well for root on a current kernel, but that no server runs', async (t) => {
     const { code, stdout, stderr } = await procmesh(t, ['doctor', '--json'], await environment(t));
     assert.deepEqual([code, stderr], [0, '']);
@@ -76,6 +79,27 @@ describe('procmesh doctor', { concurrency: 2, timeout: 60_000 }, () => {
     assert.equal(found.get('server')?.state, 'ok');
     assert.equal(found.get('certificate')?.state, 'limited');
     assert.match(found.get('certificate')?.mend ?? '', /\[SERVER\] tls = auto/);
+  });
+
+  it('fails where the server works with secrets that were changed since it was started', async (t) => {
+    const env: NodeJS.ProcessEnv = { ...(await environment(t)), PROCMESH_SERVER_TLS: 'off' };
+    const server = await openServer(t);
+    const dataDir = env.PROCMESH_GLOBAL_DATA_DIR ?? '';
+    for (const [name, text] of [
+      ['viewer.token', SECRETS.viewer],
+      ['operator.token', 'x'.repeat(43)],
+      ['agents.secret', SECRETS.agents.toString('base64url')],
+    ] as const)
+      writeFileSync(join(dataDir, name), `${text}\n`);
+    const running = { ...env, PROCMESH_SERVER_LISTEN: String(server.port) };
+    const { code, stdout } = await procmesh(t, ['doctor', '--json'], running);
+    const { state, found, mend } = findings(stdout).get('server') ?? {};
+    assert.deepEqual([code, state], [1, 'failed']);
+    assert.match(found ?? '', /^127\.0\.0\.1:\d+ works with other secrets than operator\.token in /);
+    assert.match(mend ?? '', /^restart it/);
+    writeFileSync(join(dataDir, 'operator.token'), SECRETS.operator);
+    const mended = findings((await procmesh(t, ['doctor', '--json'], running)).stdout);
+    assert.equal(mended.get('server')?.state, 'ok');
   });
 
   it('fails where the server that answers has another certificate', async (t) => {
