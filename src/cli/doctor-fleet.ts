@@ -5,7 +5,7 @@ import type { Finding } from '../agent/abilities.ts';
 import type { Config } from '../config.ts';
 import { Problem } from '../problem.ts';
 import { isAlive } from '../server/alive.ts';
-import { DUTIES_LEASE } from '../server/duties.ts';
+import { DUTIES_LEASE, serverOfHolder } from '../server/duties.ts';
 import { parseHostAddress } from '../server/host-address.ts';
 import { type FleetHost, ISTATE, type MeshServer } from '../store/fleet.ts';
 import { type FleetState, mysqlFleetState, sqliteFleetState } from '../store/fleet-state.ts';
@@ -36,7 +36,7 @@ function duties({ servers, holder }: FleetState): Finding {
   const dead = servers.filter((server) => !isAlive(server));
   const alive = servers.length - dead.length;
   const found = [
-    holder === undefined ? 'no server does them' : `${holder} does them`,
+    holder === undefined ? 'no server does them' : `${serverOfHolder(holder)} does them`,
     `${alive} of ${servers.length} ${servers.length === 1 ? 'server lives' : 'servers live'}`,
     ...dead.map(({ name, silentMs }) => `${name} was last heard of ${formatAge(silentMs)} ago`),
   ].join('; ');

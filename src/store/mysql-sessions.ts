@@ -129,7 +129,8 @@ export class Sessions {
     if (this.#closed) return;
     this.#closed = true;
     await Promise.allSettled(this.#running);
-    await this.#pool.end();
+    // A connection that was never made cannot be ended well; it is gone all the same.
+    await this.#pool.end().catch(() => undefined);
   }
 
   async #run<T>(work: (session: Session) => Promise<T>): Promise<T> {

@@ -54,7 +54,7 @@ describe('procmesh doctor, of the fleet', { timeout: 240_000 }, () => {
   it('counts hosts, gives the reasons of those that failed, and says who does the duties', async (t) => {
     const dataDir = await dataFolder(t, async (fleet) => {
       await writeHosts(fleet);
-      await fleet.lease('duties', 'srv-1', 60_000);
+      await fleet.lease('duties', 'srv-1 0123abcd', 60_000);
     });
     const { found, code } = await examined(t, { PROCMESH_GLOBAL_DATA_DIR: dataDir });
     assert.equal(code, 0);
@@ -90,7 +90,7 @@ describe('procmesh doctor, of the fleet', { timeout: 240_000 }, () => {
     const { address } = await emptyDatabase(mariadb);
     const store = new MysqlStore(address);
     await writeHosts(store.fleet);
-    await store.fleet.lease('duties', 'srv-1', 60_000);
+    await store.fleet.lease('duties', 'srv-1 0123abcd', 60_000);
     await store.close();
     const env = {
       PROCMESH_MONITOR_MYSQL_HOST: '127.0.0.1',
