@@ -88,24 +88,24 @@ describe('procmesh doctor, of deployments', { timeout: 240_000 }, () => {
     await host.addUser('alice');
     const alice = await examinedHost(t, host, {}, `alice@${host.address}`);
     assert.equal(alice.code, 1);
-    assert.match(alice.found, /^failed, alice may not write \/opt\/procmesh on alice@\S+: log in as root, or set/);
+    assert.match(alice.found, /^failed, alice may not write \/opt\/procmesh there: log in as root, or set/);
     const wrong = await examinedHost(t, host, { PROCMESH_CLIENT_SSH_KEY: bench().otherKey() });
     assert.match(
       wrong.found,
-      /^failed, \S+ \S+ port 22 does not let root in with \S+: add a key to its authorized_keys/,
+      /^failed, its port 22 does not let root in with \S+: add a key to its authorized_keys/,
     );
     const unheard = await examinedHost(t, host, { PROCMESH_SERVER_LISTEN: '127.0.0.1:1' });
-    assert.match(unheard.found, /^failed, this server listens on 127\.0\.0\.1 alone, where \S+ cannot reach it: /);
+    assert.match(unheard.found, /^failed, this server listens on 127\.0\.0\.1 alone, where no other machine can reach it: /);
     host.fakeSystemd();
     assert.match((await examinedHost(t, host)).found, /^ok, .*, systemd; /);
     await host.sh('sed -i /Subsystem/d /etc/ssh/test_config');
     await host.stopSshd();
     await host.startSshd();
-    assert.match((await examinedHost(t, host)).found, /^failed, the sshd of \S+ has no SFTP/);
+    assert.match((await examinedHost(t, host)).found, /^failed, its sshd has no SFTP/);
     await host.limitDisk(FOLDER, 20);
     assert.match(
       (await examinedHost(t, host)).found,
-      /^failed, the disk of \S+ is full \(procmesh needs \d{3} MB, it has 20 MB\): make room there/,
+      /^failed, its disk is full \(procmesh needs \d{3} MB, it has 20 MB\): make room there/,
     );
   });
 
@@ -115,7 +115,7 @@ describe('procmesh doctor, of deployments', { timeout: 240_000 }, () => {
     const { code, found, stderr } = await examinedHost(t, host);
     await host.resumeSshd();
     assert.equal(code, 1);
-    assert.match(found, /^failed, \S+ \S+ port 22 does not answer: .*, and whether sshd hangs there$/);
+    assert.match(found, /^failed, its port 22 does not answer: .*, and whether sshd hangs there$/);
     assert.equal(stderr, `${host.rshost}: connecting\n`);
   });
 
@@ -127,7 +127,7 @@ describe('procmesh doctor, of deployments', { timeout: 240_000 }, () => {
     };
     const { stdout, code } = await procmesh(t, ['doctor', '--host', '127.0.0.1:1'], env);
     assert.equal(code, 1);
-    assert.match(stdout, /\nTo raise it:\n(.*\n)* {2}host 127\.0\.0\.1:1: nothing to log in with at .*SSH_AUTH_SOCK\n/);
+    assert.match(stdout, /\nTo raise it:\n(.*\n)* {2}host 127\.0\.0\.1:1: nothing to log in with as \S+: .*SSH_AUTH_SOCK\n/);
   });
 
   it('takes a host as it is written in the table', async (t) => {
