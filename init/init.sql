@@ -20,6 +20,10 @@ CREATE TABLE IF NOT EXISTS tb_monitor_host_detail (
   server varchar(255) DEFAULT NULL COMMENT 'that its agent is, or was last, connected to',
   disconnected bigint DEFAULT NULL COMMENT 'since when it is not, ms since 1970',
   version varchar(255) DEFAULT NULL COMMENT 'of its agent',
+  agent_release varchar(255) DEFAULT NULL COMMENT 'hash of what its agent runs',
+  wanted int DEFAULT NULL COMMENT 'id of the release that it is to run',
+  upgrade varchar(255) DEFAULT NULL COMMENT 'how far it is with that',
+  upgrade_failure text DEFAULT NULL COMMENT 'why that failed',
   PRIMARY KEY (rshost)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='what is being done with the hosts of tb_monitor_host_config, and where their agents are';
 
@@ -40,9 +44,13 @@ CREATE TABLE IF NOT EXISTS tb_monitor_lease (
 CREATE TABLE IF NOT EXISTS tb_monitor_version (
   id bigint NOT NULL AUTO_INCREMENT COMMENT 'row',
   version varchar(255) NOT NULL COMMENT '[global] version',
-  a_time timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP COMMENT 'when it became the version',
+  a_time timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP COMMENT 'when it was released',
+  hash varchar(255) DEFAULT NULL COMMENT 'SHA-256 of what was released',
+  state varchar(255) DEFAULT NULL COMMENT 'running, paused, halted or done',
+  wave int DEFAULT NULL COMMENT 'waves that were begun',
+  reason text DEFAULT NULL COMMENT 'why it is halted, or was released',
   PRIMARY KEY (id)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='releases, the newest last';
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='acts of releasing, the newest last';
 
 CREATE TABLE IF NOT EXISTS tb_monitor_alert_info (
   rshost varchar(255) NOT NULL COMMENT 'host',
@@ -198,4 +206,4 @@ CREATE TABLE IF NOT EXISTS tb_monitor_schema (
   PRIMARY KEY (version)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='what the tables are like';
 
-INSERT IGNORE INTO tb_monitor_schema (version) VALUES (3);
+INSERT IGNORE INTO tb_monitor_schema (version) VALUES (4);

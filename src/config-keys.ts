@@ -54,6 +54,25 @@ const httpUrl = parsed('an http:// or https:// URL, or nothing', (value) =>
   value === '' || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) ? value : undefined,
 );
 const absolutePath = parsed('an absolute path', (value) => (/^\/[^\0\n]+$/.test(value) ? value : undefined));
+/** Of a rollout: how many hosts, `1`, or which part of all of them, `10 %`, have the release after each wave. */
+export interface Wave {
+  readonly label: string;
+  /** Of `all` hosts, 0–1, or else so many. */
+  readonly share?: number;
+  readonly hosts?: number;
+}
+const waves = parsed('numbers of hosts and shares, the last one all, such as 1, 10 %, all', (value) => {
+  const waves = value.split(',').map((part): Wave | undefined => {
+    const label = part.trim();
+    if (label === 'all') return { label, share: 1 };
+    const [, number = '', percent] = /^(\d{1,6}) ?(%)?$/.exec(label) ?? [];
+    if (number === '' || Number(number) === 0) return undefined;
+    if (percent === undefined) return { label: number, hosts: Number(number) };
+    return Number(number) < 100 ? { label: `${number} %`, share: Number(number) / 100 } : undefined;
+  });
+  const known = waves.filter((wave) => wave !== undefined);
+  return known.length === waves.length && known.at(-1)?.label === 'all' ? known : undefined;
+});
 /** A share from which on it is alerted; 0 for never. */
 const share = { default: '95', schema: number(0, 100) };
 
@@ -105,6 +124,13 @@ export const KEYS = {
     util: share,
     net: share,
     minutes: { default: '5', schema: number(0.05, 1_440) },
+  },
+  RELEASE: {
+    waves: { default: '1, 10 %, all', schema: waves },
+    health_time: { default: '7', schema: number(1, 3_600) },
+    trial_time: { default: '60', schema: number(5, 3_600) },
+    cpu: { default: '25', schema: number(1, 1e6) },
+    mem: { default: '300', schema: number(1, 1e6) },
   },
   Monitor: {
     mysql_host: { default: '', schema: text },

@@ -3,10 +3,10 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parse } from 'ini';
 import type * as z from 'zod/mini';
-import { KEYS, type Tls } from './config-keys.ts';
+import { KEYS, type Tls, type Wave } from './config-keys.ts';
 import { Problem } from './problem.ts';
 
-export type { Tls } from './config-keys.ts';
+export type { Tls, Wave } from './config-keys.ts';
 
 /** Everything the server can be told, validated once and frozen. Times are in ms, sizes in bytes. */
 export interface Config {
@@ -40,6 +40,7 @@ export interface Config {
   readonly tls: Tls;
   readonly deploy: DeployConfig;
   readonly alerts: AlertConfig;
+  readonly release: ReleaseConfig;
   /** Where history is kept; undefined: in the embedded store. */
   readonly mysql: MysqlConfig | undefined;
 }
@@ -55,6 +56,18 @@ export interface DeployConfig {
   /** The hosts' own Node.js, where ours cannot run. */
   readonly node: string;
   readonly parallel: number;
+}
+
+/** How a release comes to the hosts, and what a host must be like with it. */
+export interface ReleaseConfig {
+  readonly waves: readonly Wave[];
+  /** So long an agent is watched before its host counts as well. */
+  readonly healthMs: number;
+  /** After so long without being confirmed an agent goes back to the release before. */
+  readonly trialMs: number;
+  /** Of an agent: 100 is one core. */
+  readonly maxCpuPercent: number;
+  readonly maxRssBytes: number;
 }
 
 export interface AlertConfig {
@@ -138,7 +151,7 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv): LoadedConfig {
   return { config: freeze(values as Values), warnings: [...unknownKeys(ini, file), ...unknownVariables(env)] };
 }
 
-function freeze({ global, RULE, SERVER, CLIENT, MSM, ALERT, Monitor }: Values): Config {
+function freeze({ global, RULE, SERVER, CLIENT, MSM, ALERT, RELEASE, Monitor }: Values): Config {
   return Object.freeze({
     version: global.version,
     intervalMs: Math.round(global.interval_time * 1000),
@@ -182,6 +195,13 @@ function freeze({ global, RULE, SERVER, CLIENT, MSM, ALERT, Monitor }: Values): 
         netPercent: ALERT.net,
         forMs: ALERT.minutes * 60_000,
       }),
+    }),
+    release: Object.freeze({
+      waves: Object.freeze(RELEASE.waves),
+      healthMs: RELEASE.health_time * 1000,
+      trialMs: RELEASE.trial_time * 1000,
+      maxCpuPercent: RELEASE.cpu,
+      maxRssBytes: RELEASE.mem * 1024 ** 2,
     }),
     mysql:
       Monitor.mysql_host === ''

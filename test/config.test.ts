@@ -43,6 +43,17 @@ const DEFAULTS: Omit<Config, 'dataDir'> = {
     webhookUrl: '',
     saturation: { cpuPercent: 95, memPercent: 95, diskUtilPercent: 95, netPercent: 95, forMs: 300_000 },
   },
+  release: {
+    waves: [
+      { label: '1', hosts: 1 },
+      { label: '10 %', share: 0.1 },
+      { label: 'all', share: 1 },
+    ],
+    healthMs: 7_000,
+    trialMs: 60_000,
+    maxCpuPercent: 25,
+    maxRssBytes: 300 * 1024 ** 2,
+  },
   mysql: undefined,
 };
 
@@ -67,6 +78,10 @@ const NUMBERS: [section: string, key: string, min: number, max: number, whole?: 
   ['ALERT', 'net', 0, 100],
   ['ALERT', 'minutes', 0.05, 1_440],
   ['CLIENT', 'cpu_budget', 0.01, 1e6],
+  ['RELEASE', 'health_time', 1, 3_600],
+  ['RELEASE', 'trial_time', 5, 3_600],
+  ['RELEASE', 'cpu', 1, 1e6],
+  ['RELEASE', 'mem', 1, 1e6],
   ['Monitor', 'mysql_port', 1, 65_535, 'whole'],
 ];
 
@@ -157,6 +172,12 @@ ssh_key = /k
 ssh_pass = p
 parallel = 3
 cpu_budget = 0.5
+[RELEASE]
+waves = 2,25%, 50 % ,all
+health_time = 1.5
+trial_time = 10
+cpu = 50
+mem = 100
 [Monitor]
 mysql_host = db-1
 mysql_port = 3307
@@ -196,6 +217,15 @@ mysql_db = my-db`;
           wecomUrl: 'https://wx.example/send?key=k',
           webhookUrl: 'http://hook.example/',
           saturation: { cpuPercent: 80, memPercent: 0, diskUtilPercent: 70, netPercent: 60, forMs: 30_000 },
+        },
+        release: {
+          waves: [
+            { label: '2', hosts: 2 },
+            { label: '25 %', share: 0.25 },
+            { label: '50 %', share: 0.5 },
+            { label: 'all', share: 1 },
+          ],
+          ...{ healthMs: 1_500, trialMs: 10_000, maxCpuPercent: 50, maxRssBytes: 100 * 1024 ** 2 },
         },
         mysql: { host: 'db-1', port: 3307, user: 'me', password: 'pa=ss', database: 'my-db', alertAccount: undefined },
       },
@@ -260,6 +290,12 @@ mysql_db = my-db`;
         '[MSM] wx_url',
         'an http:// or https:// URL, or nothing',
         ['key', 'ftp://x', 'file:///etc/passwd'],
+      ],
+      [
+        'PROCMESH_RELEASE_WAVES',
+        '[RELEASE] waves',
+        'numbers of hosts and shares, the last one all, such as 1, 10 %, all',
+        ['', '1', '1, 10', 'all, 1', '0, all', '0 %, all', '100 %, all', '-1, all', '1,,all', '1.5 %, all', 'ALL'],
       ],
       ['PROCMESH_GLOBAL_SCRIPT_DIR', '[global] script_dir', 'an absolute path', ['', 'opt/x', '/', '/a\nb']],
     ];

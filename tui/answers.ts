@@ -25,6 +25,7 @@ export function answered(model: Model, to: Subject, answer: Answer): Model {
     case 'series':
       return withSeries(next, answer, asked.query.process);
     case 'blame':
+    case 'release':
       return next;
   }
 }

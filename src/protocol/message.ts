@@ -3,6 +3,16 @@ import { blameSchema } from './blame.ts';
 import { intervalSchema } from './interval.ts';
 import { querySchema } from './query.ts';
 import {
+  chunkSchema,
+  confirmSchema,
+  revertSchema,
+  rolloutSchema,
+  runningReleaseSchema,
+  upgradedSchema,
+  upgradeSchema,
+  wantSchema,
+} from './release.ts';
+import {
   culpritsSchema,
   footprintSchema,
   groupRowSchema,
@@ -74,6 +84,8 @@ export const helloSchema = z.object({
   outbox: z.object({ waiting: z.int().check(z.minimum(0)), dropped: z.int().check(z.minimum(0)) }),
   /** Servers that it has lost, or tried in vain, since one last welcomed it. */
   unreachable: z.optional(z.array(unreachableSchema).check(z.maxLength(MAX_UNREACHABLE))),
+  /** Absent: the agent was started by hand, and is not upgraded over its connection. */
+  release: z.optional(runningReleaseSchema),
 });
 
 /** Sent with every sample, watched or not. */
@@ -148,6 +160,13 @@ export const viewerHostsSchema = z.object({
 });
 export const viewerSeriesSchema = z.object({ type: z.literal('series'), id, ...seriesSchema.shape });
 export const viewerBlameSchema = z.object({ type: z.literal('blame'), id, ...blameSchema.shape });
+/** How the newest rollout stands; absent while there was none. */
+export const viewerReleaseSchema = z.object({
+  type: z.literal('release'),
+  id,
+  at: z.string(),
+  rollout: z.optional(rolloutSchema),
+});
 export const eventSchema = z.object({
   type: z.literal('event'),
   at: z.string(),
@@ -168,6 +187,8 @@ export const agentToServerSchema = z.discriminatedUnion('type', [
   beatSchema,
   intervalMessageSchema,
   agentRowsSchema,
+  wantSchema,
+  upgradedSchema,
 ]);
 /** What nobody but an agent may say. */
 export const AGENT_VERBS: ReadonlySet<string> = new Set(
@@ -181,6 +202,10 @@ export const serverToAgentSchema = z.discriminatedUnion('type', [
   ackSchema,
   deferSchema,
   retireSchema,
+  upgradeSchema,
+  chunkSchema,
+  confirmSchema,
+  revertSchema,
 ]);
 export const viewerToServerSchema = z.discriminatedUnion('type', [subscribeSchema, unsubscribeSchema]);
 export const serverToViewerSchema = z.discriminatedUnion('type', [
@@ -188,6 +213,7 @@ export const serverToViewerSchema = z.discriminatedUnion('type', [
   viewerHostsSchema,
   viewerSeriesSchema,
   viewerBlameSchema,
+  viewerReleaseSchema,
   eventSchema,
   errorSchema,
 ]);

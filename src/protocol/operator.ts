@@ -22,6 +22,12 @@ export const changeSchema = z.object({
   hosts: z.array(name).check(z.maxLength(MAX_CHANGED_HOSTS)),
 });
 
+/** What can be done with the newest rollout. `resume` of a halted one begins it again; `rollback` releases the one before anew. */
+export const STEERINGS = ['pause', 'resume', 'rollback'] as const;
+export type Steering = (typeof STEERINGS)[number];
+export const steerSchema = z.object({ type: z.literal('steer'), id, act: z.enum(STEERINGS) });
+export type Steer = z.infer<typeof steerSchema>;
+
 export const OUTCOMES = ['running', 'retired', 'rotated', 'failed'] as const;
 
 /** What became of one host. */
@@ -39,7 +45,7 @@ export type Outcome = z.infer<typeof outcomeSchema>;
 export const progressSchema = z.object({ type: z.literal('progress'), id, host: name, phase: text });
 /** A host is done, or has failed; sent once for each host of the change. */
 export const outcomeMessageSchema = z.object({ type: z.literal('outcome'), id, ...outcomeSchema.shape });
-/** All hosts of the change are done or have failed. */
+/** All hosts of the change are done or have failed, or the rollout was steered. */
 export const doneSchema = z.object({ type: z.literal('done'), id });
 /** The change was not begun, or what becomes of it cannot be told. */
 export const operatorErrorSchema = z.object({
@@ -49,7 +55,7 @@ export const operatorErrorSchema = z.object({
   message: z.string(),
 });
 
-export const operatorToServerSchema = z.discriminatedUnion('type', [changeSchema]);
+export const operatorToServerSchema = z.discriminatedUnion('type', [changeSchema, steerSchema]);
 export const serverToOperatorSchema = z.discriminatedUnion('type', [
   progressSchema,
   outcomeMessageSchema,

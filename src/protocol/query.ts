@@ -16,8 +16,11 @@ export const MAX_POINTS = 2_000;
  * with `at` from the store. `ps`, `top` and `blame` are faces of it.
  */
 export const querySchema = z.object({
-  /** `series`: the intervals of one host one by one. `blame`: who used up one host. Both are of the past. */
-  view: z.enum(['hosts', 'processes', 'series', 'blame']),
+  /**
+   * `series`: the intervals of one host one by one. `blame`: who used up one host. Both are of the past. `release`: how the
+   * newest rollout stands, with at most `limit` hosts.
+   */
+  view: z.enum(['hosts', 'processes', 'series', 'blame', 'release']),
   /** Only this host. */
   host: z.optional(z.string().check(z.minLength(1), z.maxLength(255))),
   /** Of a `series`: the figures of this process beside those of its host. */

@@ -257,4 +257,5 @@ function isUnchanged(before: FleetHost, after: FleetHost): boolean {
 const FIELDS = Object.keys({
   ...{ rshost: 0, istate: 0, phase: 0, failure: 0, attempts: 0, isDeployed: 0 },
   ...{ tokenGeneration: 0, server: 0, disconnectedMs: 0, version: 0 },
+  ...{ release: 0, wanted: 0, upgrade: 0, upgradeFailure: 0 },
 } satisfies { [field in keyof FleetHost]-?: 0 }) as (keyof FleetHost)[];

@@ -33,7 +33,9 @@ export class Operator {
       decode: (data, isBinary) => decode(operatorToServerSchema, data, isBinary),
       heartbeatMs,
       metrics,
-      onMessage: (change) => void this.#change(change),
+      onMessage: (message) => {
+        if (message.type === 'change') void this.#change(message);
+      },
       onClose: () => this.#gone.abort(),
     });
   }

@@ -6,6 +6,7 @@ export interface Presence {
   rshost: string;
   server: string;
   version: string | undefined;
+  release?: string | undefined;
 }
 
 /** Columns of `HOST_DETAIL`. */
@@ -18,6 +19,10 @@ const DETAIL_COLUMNS = {
   server: 'server',
   disconnectedMs: 'disconnected',
   version: 'version',
+  release: 'agent_release',
+  wanted: 'wanted',
+  upgrade: 'upgrade',
+  upgradeFailure: 'upgrade_failure',
 } satisfies { [field in keyof HostDetail]-?: string };
 const DETAIL_FIELDS = Object.keys(DETAIL_COLUMNS) as (keyof HostDetail)[];
 

@@ -14,6 +14,10 @@ export const HOST_DETAIL: Table = {
     { name: 'server', kind: 'name', optional: true, comment: 'that its agent is, or was last, connected to' },
     { name: 'disconnected', kind: 'epochMs', optional: true, comment: 'since when it is not, ms since 1970' },
     { name: 'version', kind: 'name', optional: true, comment: 'of its agent' },
+    { name: 'agent_release', kind: 'name', optional: true, comment: 'hash of what its agent runs' },
+    { name: 'wanted', kind: 'whole', optional: true, comment: 'id of the release that it is to run' },
+    { name: 'upgrade', kind: 'name', optional: true, comment: 'how far it is with that' },
+    { name: 'upgrade_failure', kind: 'text', optional: true, comment: 'why that failed' },
   ],
   key: ['rshost'],
 };

@@ -1,3 +1,5 @@
+import type { UpgradePhase } from '../protocol/release.ts';
+
 /** `istate` of `tb_monitor_host_config`: what is asked for and, once done, what is so. */
 export const ISTATE = { bringOnline: 1, running: 2, takeOffline: 0, offline: -1 } as const;
 export type Istate = (typeof ISTATE)[keyof typeof ISTATE];
@@ -20,6 +22,13 @@ export interface HostDetail {
   disconnectedMs?: number | undefined;
   /** What the agent calls itself. */
   version?: string | undefined;
+  /** Hash of the release that it runs; absent: it cannot be upgraded over its connection. */
+  release?: string | undefined;
+  /** Serial of the release that it is to run. */
+  wanted?: number | undefined;
+  /** How far it is on its way to that one, and why it failed; see `RolloutStore`. */
+  upgrade?: UpgradePhase | undefined;
+  upgradeFailure?: string | undefined;
 }
 
 export interface FleetHost extends HostDetail {
@@ -63,8 +72,8 @@ export interface FleetStore {
   changeState(rshost: string, from: Istate, to: Istate): Promise<boolean>;
   /** Notes what is given and leaves the rest; a value of undefined forgets. */
   note(rshost: string, detail: HostDetail): Promise<void>;
-  /** Notes that its agent connected to this server: from now on it is this server's. */
-  connected(rshost: string, server: string, version: string): Promise<void>;
+  /** Notes that its agent, of that version and release, connected to this server: from now on it is this server's. */
+  connected(rshost: string, server: string, version: string, release?: string): Promise<void>;
   /** Notes that its agent is gone, if it is this server's still; the first time counts. */
   disconnected(rshost: string, server: string): Promise<void>;
   /**

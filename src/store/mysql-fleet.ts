@@ -70,8 +70,8 @@ export class MysqlFleet implements FleetStore {
     await this.#sessions.with((session) => session.change(sql, [[rshost, ...given.map(({ value }) => value)]]));
   }
 
-  connected(rshost: string, server: string, version: string): Promise<void> {
-    return this.#presences.add({ rshost, server, version });
+  connected(rshost: string, server: string, version: string, release?: string): Promise<void> {
+    return this.#presences.add({ rshost, server, version, release });
   }
 
   disconnected(rshost: string, server: string): Promise<void> {
@@ -167,13 +167,14 @@ export class MysqlFleet implements FleetStore {
 /** By host, so that two servers that note the same hosts do not wait for each other in a circle. */
 async function notePresences(session: Session, presences: readonly Presence[]): Promise<void> {
   const ordered = presences.toSorted((a, b) => (a.rshost < b.rshost ? -1 : a.rshost > b.rshost ? 1 : 0));
-  const connected = ordered.flatMap(({ rshost, server, version }) =>
-    version === undefined ? [] : [[rshost, server, version, null]],
+  const connected = ordered.flatMap(({ rshost, server, version, release = null }) =>
+    version === undefined ? [] : [[rshost, server, version, release, null]],
   );
   if (connected.length > 0)
     await session.change(
-      `INSERT INTO ${HOST_DETAIL.name} (rshost, server, version, disconnected) VALUES ?
-      ON DUPLICATE KEY UPDATE server = VALUES(server), version = VALUES(version), disconnected = NULL`,
+      `INSERT INTO ${HOST_DETAIL.name} (rshost, server, version, agent_release, disconnected) VALUES ?
+      ON DUPLICATE KEY UPDATE server = VALUES(server), version = VALUES(version),
+      agent_release = VALUES(agent_release), disconnected = NULL`,
       [connected],
     );
   // Whoever has come back meanwhile is not gone.

@@ -29,8 +29,8 @@ export class SqliteFleetThread implements FleetStore {
     return this.#ask('note', rshost, detail);
   }
 
-  connected(rshost: string, server: string, version: string): Promise<void> {
-    return this.#presences.add({ rshost, server, version });
+  connected(rshost: string, server: string, version: string, release?: string): Promise<void> {
+    return this.#presences.add({ rshost, server, version, release });
   }
 
   disconnected(rshost: string, server: string): Promise<void> {

@@ -40,8 +40,9 @@ export class SqliteFleet implements FleetOperations {
     );
     this.#changeState = db.prepare(`UPDATE ${HOST_CONFIG.name} SET istate = ? WHERE rshost = ? AND istate = ?`);
     this.#connected = db.prepare(
-      `INSERT INTO ${HOST_DETAIL.name} (rshost, server, version) VALUES (?, ?, ?) ON CONFLICT (rshost) DO UPDATE
-      SET server = excluded.server, version = excluded.version, disconnected = NULL`,
+      `INSERT INTO ${HOST_DETAIL.name} (rshost, server, version, agent_release) VALUES (?, ?, ?, ?) ON CONFLICT (rshost)
+      DO UPDATE SET server = excluded.server, version = excluded.version, agent_release = excluded.agent_release,
+      disconnected = NULL`,
     );
     this.#disconnected = db.prepare(
       `UPDATE ${HOST_DETAIL.name} SET disconnected = ${NOW_MS} WHERE rshost = ? AND server = ? AND disconnected IS NULL`,
@@ -106,9 +107,9 @@ export class SqliteFleet implements FleetOperations {
 
   notePresences(presences: readonly Presence[]): void {
     transaction(this.#db, 'write', () => {
-      for (const { rshost, server, version } of presences)
+      for (const { rshost, server, version, release = null } of presences)
         if (version === undefined) this.#disconnected.run(rshost, server);
-        else this.#connected.run(rshost, server, version);
+        else this.#connected.run(rshost, server, version, release);
     });
   }
 

@@ -5,7 +5,7 @@ import { HOST_DETAIL, LEASE, SERVER } from './fleet-tables.ts';
 import { type Column, RSHOST, type Table } from './table.ts';
 
 /** Version of the tables below, the same in every store. Raised with each migration; new columns need none. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 type HostFigure = Exclude<keyof typeof hostUsageSchema.shape, 'unattributed'>;
 type HostMaximum = keyof typeof hostMaximaSchema.shape;
@@ -65,11 +65,15 @@ export const HOST_CONFIG: Table = {
 
 export const VERSION: Table = {
   name: 'tb_monitor_version',
-  comment: 'releases, the newest last',
+  comment: 'acts of releasing, the newest last',
   columns: [
     { name: 'id', kind: 'id', comment: 'row' },
     { name: 'version', kind: 'name', comment: '[global] version' },
-    { ...time, comment: 'when it became the version' },
+    { ...time, comment: 'when it was released' },
+    { name: 'hash', kind: 'name', optional: true, comment: 'SHA-256 of what was released' },
+    { name: 'state', kind: 'name', optional: true, comment: 'running, paused, halted or done' },
+    { name: 'wave', kind: 'whole', optional: true, comment: 'waves that were begun' },
+    { name: 'reason', kind: 'text', optional: true, comment: 'why it is halted, or was released' },
   ],
   key: ['id'],
 };

@@ -52,9 +52,9 @@ describe('decode', () => {
   });
 
   it('hands back the name of an unknown type, cut to 32 characters', () => {
-    assert.deepEqual(decode(agentToServerSchema, text({ type: 'upgraded' }), false), {
+    assert.deepEqual(decode(agentToServerSchema, text({ type: 'downgraded' }), false), {
       type: undefined,
-      unknownType: 'upgraded',
+      unknownType: 'downgraded',
     });
     assert.deepEqual(decode(agentToServerSchema, text({ type: 'x'.repeat(100) }), false), {
       type: undefined,

@@ -52,8 +52,8 @@ export class FakeFleet implements FleetStore {
     for (const field of Object.keys(detail) as (keyof HostDetail)[]) if (detail[field] === undefined) delete row[field];
   }
 
-  connected(rshost: string, server: string, version: string): Promise<void> {
-    return this.note(rshost, { server, version, disconnectedMs: undefined });
+  connected(rshost: string, server: string, version: string, release?: string): Promise<void> {
+    return this.note(rshost, { server, version, release, disconnectedMs: undefined });
   }
 
   async disconnected(rshost: string, server: string): Promise<void> {
