@@ -28,7 +28,10 @@ export interface RolloutStore {
    * more: somebody else was faster.
    */
   release(act: Omit<Rollout, 'serial' | 'releasedMs'>, after: number): Promise<Rollout | undefined>;
-  /** Changes what became of one. @returns whether it was still in that state and wave. */
+  /**
+   * Changes what became of one; its reason stays unless one is given, and undefined forgets it.
+   * @returns whether it was still in that state and wave.
+   */
   advance(
     serial: number,
     from: Pick<Rollout, 'state' | 'wave'>,
