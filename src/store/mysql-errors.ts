@@ -77,6 +77,11 @@ export function isDenied(error: unknown): boolean {
   return error instanceof Error && [1044, 1142, 1227].includes((error as SqlError).errno ?? 0);
 }
 
+/** Broken off for the sake of another client; a cluster says so too when another of its servers was faster. */
+export function isDeadlock(error: unknown): boolean {
+  return error instanceof Error && (error as SqlError).errno === 1213;
+}
+
 /** Others hold what it would have to wait for. */
 export function isLocked(error: unknown): boolean {
   return error instanceof Error && (error as SqlError).errno === 1205;

@@ -11,7 +11,7 @@ import { alertOf, detailValues, fleetHosts, HOST_COLUMNS, ISTATES, type Presence
 import { HOST_DETAIL, LEASE, SERVER } from './fleet-tables.ts';
 import { Gathering } from './gathering.ts';
 import { isDuplicate } from './mysql-errors.ts';
-import { type MysqlAddress, ROWS_PER_STATEMENT, type Session, Sessions } from './mysql-sessions.ts';
+import { chunks, type MysqlAddress, ROWS_PER_STATEMENT, type Session, Sessions } from './mysql-sessions.ts';
 import { utc, utcFrom } from './mysql-time.ts';
 import type { Fields } from './records.ts';
 import { ALERT_INFO, HOST_CONFIG } from './tables.ts';
@@ -197,10 +197,4 @@ async function isFirst(inserted: Promise<number>): Promise<boolean> {
     if (isDuplicate(error)) return false;
     throw error;
   }
-}
-
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  );
 }

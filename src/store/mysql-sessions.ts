@@ -27,6 +27,12 @@ const LOCK_WAIT_S = 5;
 /** Also what is sent at once to a statement with many rows: well below any server's max_allowed_packet. */
 export const ROWS_PER_STATEMENT = 1_000;
 
+export function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
+}
+
 /** A value, or rows of values for `VALUES ?`. */
 export type SqlValue = string | number | Buffer | null | readonly SqlValue[];
 

@@ -4,8 +4,10 @@ import type { FleetStore } from './fleet.ts';
 import { MysqlFleet } from './mysql-fleet.ts';
 import { MysqlReader } from './mysql-read.ts';
 import { MysqlRetention } from './mysql-retention.ts';
+import { MysqlRollouts } from './mysql-rollout.ts';
 import { type MysqlAddress, Sessions } from './mysql-sessions.ts';
 import { MysqlWriter } from './mysql-write.ts';
+import type { RolloutStore } from './rollout.ts';
 import type {
   HistoryAnswer,
   HistoryQuestion,
@@ -29,17 +31,24 @@ export class MysqlStore implements Store {
   readonly #reader: MysqlReader;
   readonly #retention = new MysqlRetention();
   readonly #fleet: MysqlFleet;
+  readonly #rollouts: MysqlRollouts;
 
   constructor(address: MysqlAddress, limits?: Limits) {
     this.#writing = new Sessions(address, WRITE_LIMITS);
     this.#reading = new Sessions(address, READ_LIMITS);
     this.#reader = new MysqlReader(limits);
     this.#fleet = new MysqlFleet(address);
+    this.#rollouts = new MysqlRollouts(address);
   }
 
   /** Closed with the store. */
   get fleet(): FleetStore {
     return this.#fleet;
+  }
+
+  /** Closed with the store. */
+  get rollouts(): RolloutStore {
+    return this.#rollouts;
   }
 
   write(batch: readonly HostInterval[]): Promise<void> {
@@ -71,6 +80,6 @@ export class MysqlStore implements Store {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#fleet.close(), this.#writing.close(), this.#reading.close()]);
+    await Promise.all([this.#fleet.close(), this.#rollouts.close(), this.#writing.close(), this.#reading.close()]);
   }
 }

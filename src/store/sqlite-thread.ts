@@ -3,6 +3,8 @@ import { Problem } from '../problem.ts';
 import type { Point } from '../protocol/series.ts';
 import type { FleetStore } from './fleet.ts';
 import type { Presence } from './fleet-rows.ts';
+import type { RolloutStore } from './rollout.ts';
+import type { UpgradeNote } from './rollout-rows.ts';
 import type {
   HistoryAnswer,
   HistoryQuestion,
@@ -14,17 +16,23 @@ import type {
   StoreErrorCode,
 } from './store.ts';
 
-type Answers = Omit<FleetStore, 'connected' | 'disconnected'>;
-/** What `FleetStore` does, at once. */
-export type FleetOperations = {
-  [Call in keyof Answers]: (...args: Parameters<Answers[Call]>) => Awaited<ReturnType<Answers[Call]>>;
-} & { notePresences(presences: readonly Presence[]): void };
+/** What such a port does, at once. */
+type AtOnce<Port extends { [Call in keyof Port]: (...args: never[]) => Promise<unknown> }> = {
+  [Call in keyof Port]: (...args: Parameters<Port[Call]>) => Awaited<ReturnType<Port[Call]>>;
+};
+export type FleetOperations = AtOnce<Omit<FleetStore, 'connected' | 'disconnected'>> & {
+  notePresences(presences: readonly Presence[]): void;
+};
+export type RolloutOperations = AtOnce<Omit<RolloutStore, 'noteUpgrade'>> & {
+  noteUpgrades(notes: readonly UpgradeNote[]): void;
+};
 
-/** What a thread does on request, once it is open: a writer the first three, a reader the others. */
+/** What a thread does on request, once it is open: a writer the first four, a reader the others. */
 export interface Operations {
   write(batch: readonly HostInterval[]): void;
   prune(beforeMs: number, maxRows: number): number;
   fleet(call: keyof FleetOperations, args: readonly unknown[]): unknown;
+  rollout(call: keyof RolloutOperations, args: readonly unknown[]): unknown;
   processes(question: HistoryQuestion): HistoryAnswer;
   hosts(question: HistoryQuestion): HostsAnswer;
   series(question: SeriesQuestion): Point[];

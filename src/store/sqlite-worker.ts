@@ -5,6 +5,7 @@ import { storeError } from './sqlite-errors.ts';
 import { openReader, openWriter } from './sqlite-file.ts';
 import { SqliteFleet } from './sqlite-fleet.ts';
 import { SqliteReader } from './sqlite-read.ts';
+import { SqliteRollouts } from './sqlite-rollout.ts';
 import type { Operations, Role, ThreadReply, ThreadRequest } from './sqlite-thread.ts';
 import { SqliteWriter } from './sqlite-write.ts';
 import type { StoreErrorCode } from './store.ts';
@@ -70,10 +71,12 @@ class StoreProgram {
 function writing(db: DatabaseSync): Partial<Operations> {
   const writer = new SqliteWriter(db);
   const fleet = new SqliteFleet(db);
+  const rollouts = new SqliteRollouts(db);
   return {
     write: (batch) => writer.write(batch),
     prune: (beforeMs, maxRows) => writer.prune(beforeMs, maxRows),
     fleet: (call, args) => (fleet[call] as (...args: readonly unknown[]) => unknown).apply(fleet, [...args]),
+    rollout: (call, args) => (rollouts[call] as (...args: readonly unknown[]) => unknown).apply(rollouts, [...args]),
   };
 }
 

@@ -1,6 +1,8 @@
 import type { Point } from '../protocol/series.ts';
 import type { FleetStore } from './fleet.ts';
+import type { RolloutStore } from './rollout.ts';
 import { SqliteFleetThread } from './sqlite-fleet-thread.ts';
+import { SqliteRolloutThread } from './sqlite-rollout-thread.ts';
 import { StoreThread, type ThreadLimits } from './sqlite-thread.ts';
 import type {
   HistoryAnswer,
@@ -44,16 +46,23 @@ export class SqliteStore implements Store {
   readonly #writer: StoreThread;
   readonly #reader: StoreThread;
   readonly #fleet: SqliteFleetThread;
+  readonly #rollouts: SqliteRolloutThread;
 
   constructor(writer: StoreThread, reader: StoreThread) {
     this.#writer = writer;
     this.#reader = reader;
     this.#fleet = new SqliteFleetThread(writer);
+    this.#rollouts = new SqliteRolloutThread(writer);
   }
 
   /** Closed with the store. */
   get fleet(): FleetStore {
     return this.#fleet;
+  }
+
+  /** Closed with the store. */
+  get rollouts(): RolloutStore {
+    return this.#rollouts;
   }
 
   write(batch: readonly HostInterval[]): Promise<void> {
@@ -86,7 +95,7 @@ export class SqliteStore implements Store {
 
   /** The writer closes last: whoever does moves the write-ahead log into the file. */
   async close(): Promise<void> {
-    await this.#fleet.settled();
+    await Promise.all([this.#fleet.settled(), this.#rollouts.settled()]);
     await this.#reader.close();
     await this.#writer.close();
   }

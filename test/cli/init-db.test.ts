@@ -125,6 +125,27 @@ describe('procmesh init-db', { timeout: 120_000 }, () => {
     assert.doesNotMatch((await initDb(t)).stdout, /made|added/);
   });
 
+  it('brings tables of the third version up to date, with the versions and hosts in them', async (t) => {
+    await initDb(t);
+    mariadb.script(`USE dbzz_monitor; INSERT INTO tb_monitor_version (version) VALUES ('0.1.0');
+      INSERT INTO tb_monitor_host_detail (rshost, token_generation) VALUES ('a', 3);`);
+    const made = tablesOf('dbzz_monitor');
+    mariadb.script(`USE dbzz_monitor;
+      ALTER TABLE tb_monitor_version DROP COLUMN hash, DROP COLUMN state, DROP COLUMN wave, DROP COLUMN reason;
+      ALTER TABLE tb_monitor_host_detail DROP COLUMN agent_release, DROP COLUMN wanted, DROP COLUMN upgrade,
+        DROP COLUMN upgrade_failure;
+      UPDATE tb_monitor_schema SET version = 3;`);
+    const { code, stdout } = await initDb(t);
+    assert.equal(code, 0);
+    assert.match(stdout, /^tb_monitor_version +added hash, state, wave, reason$/m);
+    assert.match(stdout, /^tb_monitor_host_detail +added agent_release, wanted, upgrade, upgrade_failure$/m);
+    assert.match(stdout, new RegExp(`^tb_monitor_schema +version ${SCHEMA_VERSION}$`, 'm'));
+    assert.deepEqual(tablesOf('dbzz_monitor'), made);
+    const kept = mariadb.script(`SELECT v.version, v.hash, d.token_generation
+      FROM dbzz_monitor.tb_monitor_version v, dbzz_monitor.tb_monitor_host_detail d;`);
+    assert.equal(kept, 'version\thash\ttoken_generation\n0.1.0\tNULL\t3\n');
+  });
+
   it("keeps a predecessor's hosts where they are and its other tables aside", async (t) => {
     mariadb.script(`CREATE DATABASE dbzz_monitor; USE dbzz_monitor;
       CREATE TABLE tb_monitor_host_config (id bigint NOT NULL AUTO_INCREMENT, rshost varchar(20) NOT NULL DEFAULT '',

@@ -8,6 +8,7 @@ import { METRICS } from '../../src/protocol/metric.ts';
 import { openReader, openWriter } from '../../src/store/sqlite-file.ts';
 import { SqliteFleet } from '../../src/store/sqlite-fleet.ts';
 import { SqliteReader } from '../../src/store/sqlite-read.ts';
+import { SqliteRollouts } from '../../src/store/sqlite-rollout.ts';
 import { SqliteWriter } from '../../src/store/sqlite-write.ts';
 import { SCHEMA_VERSION } from '../../src/store/tables.ts';
 import { interval, T0 } from './sample.ts';
@@ -97,6 +98,27 @@ describe('sqlite schema', () => {
     assert.equal(fleet.lease('duties', 'mesh-1', 1_000), true);
     const indexes = db.prepare("SELECT name FROM pragma_index_list('tb_monitor_alert_info')").all();
     assert.ok(indexes.some(({ name }) => name === 'tb_monitor_alert_info_a_time'));
+  });
+
+  it('is brought up to date from its third version, whose versions are no acts of releasing', () => {
+    db.exec(`
+      ${['hash', 'state', 'wave', 'reason'].map((name) => `ALTER TABLE tb_monitor_version DROP COLUMN ${name};`).join('')}
+      ${['agent_release', 'wanted', 'upgrade', 'upgrade_failure'].map((name) => `ALTER TABLE tb_monitor_host_detail DROP COLUMN ${name};`).join('')}
+      INSERT INTO tb_monitor_version (version, a_time) VALUES ('0.1.0', ${T0});
+      INSERT INTO tb_monitor_host_config SELECT 0, 'a', 2;
+      INSERT INTO tb_monitor_host_detail (rshost, version, token_generation) VALUES ('a', '0.1.0', 3);
+      PRAGMA user_version = 3;
+    `);
+    db.close();
+    db = openWriter(join(folder, 'store.db'));
+    assert.equal(db.prepare('PRAGMA user_version').get()?.user_version, SCHEMA_VERSION);
+    const rollouts = new SqliteRollouts(db);
+    assert.deepEqual(rollouts.rollouts(10), []);
+    const act = { version: '0.2.0', hash: 'a'.repeat(64), state: 'running', wave: 0 } as const;
+    assert.equal(rollouts.release(act, 0)?.serial, 2);
+    rollouts.want(['a'], 2);
+    const host = { rshost: 'a', istate: 2, version: '0.1.0', tokenGeneration: 3, wanted: 2 };
+    assert.deepEqual(new SqliteFleet(db).hosts(), [host]);
   });
 
   it('takes the documented statement for a new host again and again', () => {
