@@ -38,7 +38,7 @@ module.exports = {
       from: { path: '^src/server/' },
       to: {
         path: '^(src|tui)/',
-        pathNot: '^src/(server/|protocol/|alert-channel/|store/(store|fleet)[.]ts$|problem[.]ts$)',
+        pathNot: '^src/(server/|protocol/|alert-channel/|store/(store|fleet|rollout)[.]ts$|problem[.]ts$)',
       },
     },
     {

@@ -1,23 +1,36 @@
 import { homedir, userInfo } from 'node:os';
-import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import type { Logger } from '../logger.ts';
 import type { LocalUser } from '../server/deploy/destination.ts';
 import { SshDeployer, type SshDeployerOptions } from '../server/deploy/ssh-deployer.ts';
+import type { WantedManifest } from '../server/release/release-source.ts';
+import type { OpenedReleases } from './releases.ts';
 import { VERSION } from './version.ts';
 
+export interface DeployerParts {
+  logger: Logger;
+  releases: OpenedReleases;
+  /** What hosts that are new are to run. */
+  releaseForNewHosts: () => Promise<Pick<WantedManifest, 'hash' | 'serial' | 'version'>>;
+}
+
 /** What reaches the hosts, by the configuration and by this user's settings of ssh. @throws Problem */
-export function createDeployer(config: Config, logger: Logger): SshDeployer {
-  return new SshDeployer(deployerOptions(config), (host, file) =>
-    logger.warn({ host, file }, "first contact: the host's key is taken for its own from now on"),
+export function createDeployer(config: Config, parts: DeployerParts): SshDeployer {
+  const { logger, releases, releaseForNewHosts } = parts;
+  return new SshDeployer(
+    {
+      ...deployerOptions(config),
+      goods: async (architecture, hasOwnNode) =>
+        (await releases.get()).goods({ ...(await releaseForNewHosts()), architecture, hasOwnNode }),
+    },
+    (host, file) => logger.warn({ host, file }, "first contact: the host's key is taken for its own from now on"),
   );
 }
 
-export function deployerOptions({ deploy, scriptDir, dataDir, version }: Config): SshDeployerOptions {
+export function deployerOptions({ deploy, scriptDir, dataDir, version }: Config): Omit<SshDeployerOptions, 'goods'> {
   const { user, port, keyFile, password, node, path } = deploy;
   return {
-    ...{ folder: scriptDir, node, path, version: version || VERSION },
-    ...{ dataDir, releaseDir: join(dataDir, 'release') },
+    ...{ folder: scriptDir, node, path, version: version || VERSION, dataDir },
     login: { user, port, keyFile, password },
     local: localUser(),
   };

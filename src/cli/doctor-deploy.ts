@@ -6,11 +6,14 @@ import type { Finding } from '../agent/abilities.ts';
 import type { Config } from '../config.ts';
 import { Problem } from '../problem.ts';
 import { usesSystemd } from '../server/deploy/activate.ts';
-import { type Examined, SshDeployer } from '../server/deploy/ssh-deployer.ts';
+import { type Examined, SshDeployer, type SshDeployerOptions } from '../server/deploy/ssh-deployer.ts';
 import { parseHostAddress } from '../server/host-address.ts';
 import { Provisioner } from '../server/provision.ts';
+import { ensureReleaseKey } from '../server/release/release-key.ts';
+import { type Goods, installCommand, Releases } from '../server/release/releases.ts';
 import { deployerOptions } from './deployer.ts';
 import { Progress } from './progress.ts';
+import { VERSION } from './version.ts';
 
 /** People who wait for longer want to know for what. */
 const SILENT_MS = 2_000;
@@ -18,35 +21,47 @@ const SILENT_MS = 2_000;
 /** Whether what hosts are given is here and, when one is named, whether it could be deployed; nothing is changed there. */
 export async function deploymentFindings(config: Config, rshost: string | undefined): Promise<Finding[]> {
   // Not where a server that runs has its own.
-  const releaseDir = mkdtempSync(join(tmpdir(), 'procmesh-doctor-'));
+  const folder = mkdtempSync(join(tmpdir(), 'procmesh-doctor-'));
+  const { dataDir, version } = config;
+  const options = { dataDir, folder, version: version || VERSION, key: ensureReleaseKey(folder) };
+  const opening = Releases.open(options);
   try {
-    const deployer = new SshDeployer({ ...deployerOptions(config), releaseDir }, () => undefined);
+    const goods = async (architecture: string, hasOwnNode: boolean): Promise<Goods | undefined> => {
+      const releases = await opening;
+      return releases.goods({ ...releases.own, serial: 0, architecture, hasOwnNode });
+    };
+    const deployer = new SshDeployer({ ...deployerOptions(config), goods }, () => undefined);
     return await Promise.all([
-      release(deployer, config),
+      release(goods, config),
       ...(rshost === undefined ? [] : [examined(deployer, config, rshost)]),
     ]);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return [{ check: 'deployment', state: 'failed', found: error.message }];
   } finally {
-    rmSync(releaseDir, { recursive: true, force: true });
+    await opening.then((releases) => releases.close()).catch(() => undefined);
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** Of hosts of other kinds than this machine a deployment says what they want. */
-async function release(deployer: SshDeployer, { deploy: { node } }: Config): Promise<Finding> {
+async function release(goods: SshDeployerOptions['goods'], config: Config): Promise<Finding> {
   const check = 'deployment';
   const architecture = process.arch;
+  const { node } = config.deploy;
   try {
-    const { release, runtime } = await deployer.goodsFor(architecture);
-    const agentBytes = release.files.reduce((sum, { bytes }) => sum + bytes, 0);
+    const given = await goods(architecture, node !== '');
     const kind = `for hosts of kind ${architecture}`;
+    if (given === undefined) {
+      const mend = installCommand(config.dataDir, architecture);
+      return { check, state: 'limited', found: `no Node.js ${kind}`, mend };
+    }
+    const { release, runtime } = given;
+    const agentBytes = release.files.reduce((sum, { bytes }) => sum + bytes, 0);
     if (!release.files.some(({ path }) => path.startsWith('node_modules/')))
       return { check, state: 'limited', found: `the agent is without koffi ${kind}`, mend: 'npm ci installs it' };
-    if (node !== '')
-      return { check, state: 'ok', found: `the agent (${formatBytes(agentBytes)}), which hosts run on their ${node}` };
     if (runtime === undefined)
-      return { check, state: 'limited', found: `no Node.js ${kind}`, mend: deployer.installCommand(architecture) };
+      return { check, state: 'ok', found: `the agent (${formatBytes(agentBytes)}), which hosts run on their ${node}` };
     const bytes = `${formatBytes(runtime.bytes)} and ${formatBytes(agentBytes)}`;
     return { check, state: 'ok', found: `Node.js ${runtime.version} and the agent (${bytes}) ${kind}` };
   } catch (error) {
@@ -90,7 +105,14 @@ async function examined(deployer: SshDeployer, config: Config, rshost: string): 
 async function serversFor(config: Config, rshost: string, signal: AbortSignal): Promise<string[]> {
   const { servers, tls, listen } = config;
   const own = { scheme: tls === 'off' ? 'ws' : 'wss', listenHost: listen.host, port: listen.port } as const;
-  const provisioner = new Provisioner({ agentToken: () => '', servers, own, pin: undefined, alerts: undefined });
+  const provisioner = new Provisioner({
+    agentToken: () => '',
+    servers,
+    own,
+    pin: undefined,
+    releaseKey: '',
+    alerts: undefined,
+  });
   const host = parseHostAddress(rshost)?.host ?? rshost;
   const { servers: given } = await provisioner.provision(host, 0, signal);
   return [`its agent is to connect to ${given[0]}`];

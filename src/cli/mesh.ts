@@ -9,6 +9,7 @@ import type { Duty } from '../server/duties.ts';
 import type { HostList } from '../server/host-list.ts';
 import { Mesh } from '../server/mesh.ts';
 import { Provisioner } from '../server/provision.ts';
+import type { ReleaseKey } from '../server/release/release-key.ts';
 import { replaceSecretFile } from '../server/secret-file.ts';
 import type { Server } from '../server/server.ts';
 import type { FleetStore } from '../store/fleet.ts';
@@ -19,6 +20,7 @@ export interface MeshParts {
   server: Server;
   deployer: Deployer;
   secrets: Secrets;
+  releaseKey: ReleaseKey;
   certificate: Certificate | undefined;
   /** What one server does for all of them, beside the lifecycle of hosts. */
   duties: readonly Duty[];
@@ -34,7 +36,7 @@ export function serverName({ listen: { port } }: Pick<Config, 'listen'>): string
 
 /** A server's part in the mesh, by the configuration. */
 export function createMesh(config: Config, parts: MeshParts): Mesh {
-  const { secrets, certificate, hasAgent } = parts;
+  const { secrets, certificate, releaseKey, hasAgent } = parts;
   const { listen, servers, dataDir, deploy } = config;
   const tokenOf = (host: string, generation: number): string => agentToken(secrets.agents, { host, generation });
   const scheme = certificate === undefined ? 'ws' : 'wss';
@@ -47,6 +49,7 @@ export function createMesh(config: Config, parts: MeshParts): Mesh {
       servers,
       own: { scheme, listenHost: listen.host, port: listen.port },
       pin: certificate?.isSelfSigned ? certificate.fingerprint : undefined,
+      releaseKey: releaseKey.publicKey,
       alerts: alertAccess(config),
     }),
     agentToken: tokenOf,

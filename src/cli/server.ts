@@ -9,6 +9,7 @@ import type { Settings } from '../protocol/message.ts';
 import { ensureSecrets } from '../server/auth.ts';
 import { type Certificate, ensureCertificate, readCertificate } from '../server/certificate.ts';
 import { HostList } from '../server/host-list.ts';
+import { ensureReleaseKey } from '../server/release/release-key.ts';
 import { Retention } from '../server/retention.ts';
 import { Server } from '../server/server.ts';
 import { MysqlStore } from '../store/mysql.ts';
@@ -16,6 +17,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import { createDeployer } from './deployer.ts';
 import { createMesh, serverName } from './mesh.ts';
 import { configure, serverAddress, subCommand } from './options.ts';
+import { OpenedReleases } from './releases.ts';
 import { tellReady, untilToldToStop } from './stop.ts';
 import { VERSION } from './version.ts';
 
@@ -28,6 +30,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const config = configure(options);
   process.title = 'procmesh-server';
   const secrets = ensureSecrets(config.dataDir, hostname());
+  const releaseKey = ensureReleaseKey(config.dataDir);
   const certificate = await certificateOf(config);
   const lock = acquireLock(join(config.dataDir, 'server.lock'), 'a procmesh server');
   const logger = createLogger({ file: config.logFile, maxBytes: config.logBytes });
@@ -35,6 +38,7 @@ export async function run(args: readonly string[]): Promise<void> {
     config.mysql === undefined
       ? await openSqliteStore(join(config.dataDir, 'procmesh.db'))
       : new MysqlStore(config.mysql);
+  const releases = new OpenedReleases(config, releaseKey);
   const hosts = new HostList(store.fleet);
   const server = new Server({
     name: serverName(config),
@@ -55,9 +59,12 @@ export async function run(args: readonly string[]): Promise<void> {
   const onTrouble = (error: Error): void => logger.warn({ err: error }, error.message);
   server.on('trouble', onTrouble);
   const mesh = createMesh(config, {
-    ...{ fleet: store.fleet, hosts, server, secrets, certificate, onTrouble },
+    ...{ fleet: store.fleet, hosts, server, secrets, releaseKey, certificate, onTrouble },
     hasAgent: options.withAgent ?? false,
-    deployer: createDeployer(config, logger),
+    deployer: createDeployer(config, {
+      ...{ logger, releases },
+      releaseForNewHosts: async () => ({ ...(await releases.get()).own, serial: 0 }),
+    }),
     duties: [
       new Retention({ store, keepMs: config.retentionMs, onTrouble }),
       ...(server.alerts === undefined ? [] : [server.alerts.duty]),
@@ -82,6 +89,7 @@ export async function run(args: readonly string[]): Promise<void> {
         'nothing is encrypted, tokens neither ([SERVER] tls = off): let only a proxy that does TLS reach this port',
       );
     tellReady(port);
+    releases.get().catch(onTrouble);
     process.on('SIGHUP', () => void reread(options, server, logger));
     const signal = await untilToldToStop(['SIGINT', 'SIGTERM']);
     logger.info({ signal }, 'stopping');
@@ -91,6 +99,7 @@ export async function run(args: readonly string[]): Promise<void> {
   } finally {
     await server.stop();
     await mesh.stop();
+    await releases.close();
     await store.close();
     lock.release();
   }

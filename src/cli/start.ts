@@ -1,4 +1,3 @@
-import { existsSync, mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +6,8 @@ import { Client } from '../client/client.ts';
 import { Problem } from '../problem.ts';
 import { ensureSecrets } from '../server/auth.ts';
 import { AGENT_ENVIRONMENT, AGENT_NODE_OPTIONS } from '../server/release/agent-process.ts';
+import { AGENT_FILE, makeRelease } from '../server/release/agent-release.ts';
+import { foreignFolderOf } from '../server/release/releases.ts';
 import { Child } from './child.ts';
 import { configure, netOption, serverAddress, subCommand } from './options.ts';
 import { ownPin } from './pin.ts';
@@ -82,26 +83,18 @@ function mainFile(): string {
   return fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : './main.js', import.meta.url));
 }
 
-/** The agent that runs here is the very file that is deployed elsewhere: brought by the package, built by a checkout. */
+/** The agent that runs here is the very release that is deployed elsewhere, in a folder of its own. */
 async function agentBundle(dataDir: string): Promise<string> {
-  const packed = fileURLToPath(new URL('./agent.mjs', import.meta.url));
-  if (!import.meta.url.endsWith('.ts') && existsSync(packed)) return packed;
-  const [{ writeAgentBundle }, { bringKoffi }] = await Promise.all([
-    import('../server/release/bundle.ts'),
-    import('../server/release/native.ts'),
-  ]);
-  const built = join(dataDir, 'release', 'agent.mjs');
+  const folder = join(dataDir, 'release', 'here');
   try {
-    mkdirSync(join(dataDir, 'release'), { recursive: true, mode: 0o700 });
-    await writeAgentBundle(built);
-    bringKoffi(dirname(built));
+    await makeRelease(folder, process.arch, foreignFolderOf(dataDir, process.arch));
+    return join(folder, AGENT_FILE);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n').at(-1) : cause;
     throw new Problem(
       'ERR_BUNDLE',
-      `the agent's bundle ${built} cannot be made (${reason}): make room, or set [global] data_dir`,
+      `the agent's bundle in ${folder} cannot be made (${reason}): make room, or set [global] data_dir`,
       { cause },
     );
   }
-  return built;
 }

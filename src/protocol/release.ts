@@ -22,8 +22,8 @@ export const releaseFileSchema = z.object({ path: filePath, bytes, sha256: sha25
 export const manifestSchema = z.object({
   /** `[global] version`. */
   version: name,
-  /** Of the act by which it was released: an agent takes none that is lower than its own. */
-  serial: z.int().check(z.minimum(1)),
+  /** Of the act by which it was released: an agent takes none that is lower than its own. 0: deployed before any. */
+  serial: z.int().check(z.minimum(0)),
   /** Of the agent's code and the version of its runtime: what the release is known by, on every kind of machine. */
   hash: sha256Schema,
   /** As Node.js names it. */

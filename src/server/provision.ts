@@ -11,6 +11,7 @@ export interface ProvisionOptions {
   /** Of this server, for agents that are given no other. */
   own: { scheme: 'ws' | 'wss'; listenHost: string; port: number };
   pin: string | undefined;
+  releaseKey: string;
   alerts: AlertAccess | undefined;
 }
 
@@ -24,12 +25,13 @@ export class Provisioner {
 
   /** @throws Problem when no server is known that the host could reach. */
   async provision(host: string, generation: number, signal: AbortSignal): Promise<AgentProvision> {
-    const { agentToken, servers, pin, alerts } = this.#options;
+    const { agentToken, servers, pin, releaseKey, alerts } = this.#options;
     return {
       host,
       token: agentToken(host, generation),
       servers: servers.length > 0 ? spread(servers, host) : [await this.#ownUrl(host, signal)],
       pin,
+      releaseKey,
       alerts,
     };
   }

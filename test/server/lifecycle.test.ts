@@ -26,7 +26,7 @@ async function opened(t: TestContext, rows: FleetHost[] = [], parallel = 20) {
       provisioner: {
         provision: async (host, generation) => ({
           ...{ host, token: `${host}.${generation}`, servers: ['wss://srv-1:9300'] },
-          ...{ pin: undefined, alerts: undefined },
+          ...{ pin: undefined, releaseKey: 'key', alerts: undefined },
         }),
       },
       places: new Semaphore(parallel),

@@ -7,7 +7,8 @@ const SERVERS = ['wss://10.0.0.5:9300', 'wss://10.0.0.6:9300', 'wss://10.0.0.7:9
 
 function provisioner(listenHost: string, servers: readonly string[] = []): Provisioner {
   return new Provisioner({
-    ...{ agentToken: (host, generation) => `${host}/${generation}`, servers, pin: 'AB:CD', alerts: undefined },
+    ...{ agentToken: (host, generation) => `${host}/${generation}`, servers, pin: 'AB:CD' },
+    ...{ releaseKey: 'key', alerts: undefined },
     own: { scheme: 'wss', listenHost, port: 9300 },
   });
 }
@@ -17,9 +18,9 @@ async function serversOf(listenHost: string, host: string): Promise<readonly str
 }
 
 describe('provision', { timeout: 30_000 }, () => {
-  it('gives an agent its token, all servers, and the pin', async () => {
+  it('gives an agent its token, all servers, the pin, and the key that releases are signed by', async () => {
     const given = await provisioner('', SERVERS).provision('web-1', 3, signal);
-    assert.deepEqual([given.host, given.token, given.pin], ['web-1', 'web-1/3', 'AB:CD']);
+    assert.deepEqual([given.host, given.token, given.pin, given.releaseKey], ['web-1', 'web-1/3', 'AB:CD', 'key']);
     assert.deepEqual(given.servers.toSorted(), SERVERS);
   });
 

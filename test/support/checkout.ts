@@ -8,18 +8,17 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The main file of a copy of this checkout, in which koffi is not installed. */
 export function checkoutWithoutKoffi(t: TestContext): string {
-  return copyCheckout(t, /^(@koromix|koffi)/);
+  return join(copyCheckout(t, /^(@koromix|koffi)/), 'src', 'main.ts');
 }
 
-/** The main file of a copy of this checkout, which the test may change; `without` names packages that it has not. */
-export function copyCheckout(t: TestContext, without = /^$/): string {
+/** The folder of a copy of this checkout, without the packages of such names. */
+export function copyCheckout(t: TestContext, missing?: RegExp): string {
   const copy = scratchFolder(t);
   for (const part of ['src', 'tui', 'conf', 'package.json'])
     cpSync(join(ROOT, part), join(copy, part), { recursive: true });
   mkdirSync(join(copy, 'node_modules'));
-  for (const name of readdirSync(join(ROOT, 'node_modules'))) {
-    if (name.startsWith('.') || without.test(name)) continue;
-    symlinkSync(join(ROOT, 'node_modules', name), join(copy, 'node_modules', name));
-  }
-  return join(copy, 'src', 'main.ts');
+  for (const name of readdirSync(join(ROOT, 'node_modules')))
+    if (!name.startsWith('.') && !missing?.test(name))
+      symlinkSync(join(ROOT, 'node_modules', name), join(copy, 'node_modules', name));
+  return copy;
 }

@@ -46,7 +46,8 @@ export class TestMesh {
       ...{ name, url: `ws://${name}:9300`, fleet, hosts: this.hosts, server: this.server, deployer, onTrouble },
       provisioner: {
         provision: async (host, generation) => ({
-          ...{ host, token: tokenOf(host, generation), servers: [this.url], pin: undefined, alerts: undefined },
+          ...{ host, token: tokenOf(host, generation), servers: [this.url] },
+          ...{ pin: undefined, releaseKey: 'key', alerts: undefined },
         }),
       },
       agentToken: tokenOf,

@@ -33,6 +33,8 @@ const agentSettingsSchema = z.object({
   version: text,
   servers: z.array(text).check(z.minLength(1), z.maxLength(100)),
   pin: z.optional(text),
+  /** The public key that releases are signed by: the raw 32 bytes of Ed25519 in base64. */
+  releaseKey: z.optional(text),
   /** `PATH` of the agent; absent: as it was started with. */
   path: z.optional(text),
   alerts: z.optional(alertAccessSchema),

@@ -9,6 +9,8 @@ export interface AgentProvision {
   servers: readonly string[];
   /** SHA-256 of the servers' certificate; undefined where it is verified by its authority. */
   pin: string | undefined;
+  /** The public key that releases are signed by: the raw 32 bytes of Ed25519 in base64. */
+  releaseKey: string;
   /** MySQL of the alerts, for the moment in which no server is left. */
   alerts: AlertAccess | undefined;
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Problem } from '../../problem.ts';
-import { type AgentRelease, makeRelease } from '../release/agent-release.ts';
-import { type Runtime, Runtimes } from '../release/runtime.ts';
+import { CompressedRuntimes } from '../release/compressed-runtimes.ts';
+import { type Goods, installCommand } from '../release/releases.ts';
 import { LAYOUT, writeAgentSettings } from './agent-settings.ts';
 import { SshConnection } from './connection.ts';
 import { checkSpace, lackOf } from './copy.ts';
@@ -24,18 +24,12 @@ export interface SshDeployerOptions {
   path: string;
   /** What agents call their version. */
   version: string;
+  /** What a host is given, undefined for a kind of machine that it is not here for. @throws Problem */
+  goods: (architecture: string, hasOwnNode: boolean) => Promise<Goods | undefined>;
   login: LoginDefaults;
   local: LocalUser;
   /** Holds the keys of hosts that were seen first, and packages for machines of other kinds. */
   dataDir: string;
-  /** Where what is copied is made; nobody else's. */
-  releaseDir: string;
-}
-
-/** What is copied to hosts of one kind. */
-export interface Goods {
-  release: AgentRelease;
-  runtime: Runtime | undefined;
 }
 
 /** What `examine` finds. */
@@ -55,8 +49,7 @@ export class SshDeployer implements Deployer {
   readonly #options: SshDeployerOptions;
   readonly #onPinned: OnPinned;
   readonly #knownHosts: KnownHosts;
-  readonly #runtimes: Runtimes;
-  readonly #releases = new Map<string, Promise<AgentRelease>>();
+  readonly #compressed: CompressedRuntimes;
 
   /** @throws Problem when a path in the options is none that hosts can be given. */
   constructor(options: SshDeployerOptions, onPinned: OnPinned) {
@@ -70,9 +63,7 @@ export class SshDeployer implements Deployer {
     this.#options = options;
     this.#onPinned = onPinned;
     this.#knownHosts = KnownHosts.of(options.local.homeDir, options.dataDir);
-    this.#runtimes = new Runtimes(join(options.releaseDir, 'runtime'), (architecture) =>
-      this.#foreignFolder(architecture),
-    );
+    this.#compressed = new CompressedRuntimes(join(options.dataDir, 'release', 'runtime'));
   }
 
   install(
@@ -92,7 +83,7 @@ export class SshDeployer implements Deployer {
         settings: `${writeAgentSettings({ ...settings, servers: [...settings.servers], version, path: path || undefined })}\n`,
         token: `${token}\n`,
       };
-      await install(connection, state, target, (runtime) => this.#runtimes.compressed(runtime), onPhase);
+      await install(connection, state, target, (runtime) => this.#compressed.of(runtime), onPhase);
     });
   }
 
@@ -169,47 +160,23 @@ export class SshDeployer implements Deployer {
 
   /** Most hosts are of the kind that this machine is of; another one is looked at twice. */
   async #look(connection: SshConnection): Promise<{ state: HostState; goods: Goods }> {
-    const { folder, node } = this.#options;
+    const { folder, node, dataDir } = this.#options;
     let architecture: string = process.arch;
     for (;;) {
-      const goods = await this.goodsFor(architecture);
-      const { release, runtime } = goods;
-      const files = release.files.map(({ path, bytes }) => ({ path: `${releasePath(release)}/${path}`, bytes }));
+      const goods = await this.#options.goods(architecture, node !== '');
+      const { release, runtime } = goods ?? {};
+      const files = release?.files.map(({ path, bytes }) => ({ path: `${releasePath(release)}/${path}`, bytes })) ?? [];
       if (runtime !== undefined) files.push({ path: runtimePath(runtime), bytes: runtime.bytes });
       const question = { folder, node, runtime: runtime === undefined ? '' : runtimePath(runtime), files };
       const state = await probe(connection, question);
       checkHost(state, folder, node);
       const found = state.architecture ?? state.machine;
       if (found === architecture) {
-        if (runtime === undefined && node === '') throw noRuntime(architecture, this.installCommand(architecture));
+        if (goods === undefined) throw noRuntime(architecture, installCommand(dataDir, architecture));
         return { state, goods };
       }
       architecture = found;
     }
-  }
-
-  /** What brings the packages that machines of a kind need. */
-  installCommand(architecture: string): string {
-    const packages = `node-linux-${architecture}@${process.versions.node} @koromix/koffi-linux-${architecture}`;
-    return `npm install --prefix ${this.#foreignFolder(architecture)} --cpu=${architecture} ${packages}`;
-  }
-
-  /** npm keeps packages for one kind of machine in one folder. */
-  #foreignFolder(architecture: string): string {
-    return join(this.#options.dataDir, 'packages', architecture);
-  }
-
-  /** What hosts of a kind, as Node.js names it, are given. @throws what the file system or the bundler throws. */
-  async goodsFor(architecture: string): Promise<Goods> {
-    const runtime = this.#options.node === '' ? await this.#runtimes.find(architecture) : undefined;
-    let release = this.#releases.get(architecture);
-    if (release === undefined) {
-      const folder = join(this.#options.releaseDir, `hosts-${architecture}`);
-      release = makeRelease(folder, architecture, this.#foreignFolder(architecture));
-      this.#releases.set(architecture, release);
-      release.catch(() => this.#releases.delete(architecture));
-    }
-    return { release: await release, runtime };
   }
 }
 

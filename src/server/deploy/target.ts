@@ -8,6 +8,8 @@ export interface Target extends Installation {
   release: AgentRelease;
   /** Undefined: the host's own is used. */
   runtime: Runtime | undefined;
+  /** One line each. */
+  manifest: { text: string; signature: string };
   /** Contents of the agent's settings and token, one line each. */
   settings: string;
   token: string;

@@ -6,7 +6,7 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /**
  * Makes the agent's bundle: everything its command reaches, without dependencies, which is what runs on hosts. Beside the
  * file itself are what it loads only when it needs it, the driver of MySQL, and what both share. The same sources always
- * give the same bytes.
+ * give the same bytes, wherever they lie.
  */
 export async function writeAgentBundle(outfile: string): Promise<void> {
   // Only a checkout builds; the package brings the bundle along and has no esbuild.
@@ -24,6 +24,8 @@ export async function writeAgentBundle(outfile: string): Promise<void> {
     outExtension: { '.js': extname(outfile) },
     splitting: true,
     absWorkingDir: ROOT,
+    // Names of files get into the bundle, and are the same wherever node_modules really lies.
+    preserveSymlinks: true,
     bundle: true,
     platform: 'node',
     target: 'node26',

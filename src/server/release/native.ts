@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -19,18 +19,43 @@ const nativeFiles = (architecture: string): string[] => [
 export function bringKoffi(folder: string, architecture: string = process.arch, foreignFolder?: string): void {
   const packages = join(folder, 'node_modules');
   try {
-    const koffi = dirname(createRequire(import.meta.url).resolve('koffi'));
+    const koffi = koffiFolder();
     const native = `@koromix/koffi-${process.platform}-${architecture}`;
-    copyFiles(koffi, join(packages, 'koffi'), KOFFI_FILES);
     const installed = join(koffi, '..', native);
     const from =
       foreignFolder === undefined || existsSync(installed) ? installed : join(foreignFolder, 'node_modules', native);
+    // A native part of another version is refused when it is loaded.
+    if (versionOf(from) !== versionOf(koffi)) return;
+    copyFiles(koffi, join(packages, 'koffi'), KOFFI_FILES);
     copyFiles(from, join(packages, native), nativeFiles(architecture));
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code !== 'MODULE_NOT_FOUND' && code !== 'ENOENT') throw error;
+    if (!isAbsence(error)) throw error;
     rmSync(packages, { recursive: true, force: true });
   }
+}
+
+/** What is brought of koffi whatever the kind of machine, and where it lies; nothing where it is not installed. */
+export function koffiFiles(): { path: string; file: string }[] {
+  try {
+    const folder = koffiFolder();
+    return KOFFI_FILES.map((path) => ({ path: `koffi/${path}`, file: join(folder, path) }));
+  } catch (error) {
+    if (!isAbsence(error)) throw error;
+    return [];
+  }
+}
+
+function koffiFolder(): string {
+  return dirname(createRequire(import.meta.url).resolve('koffi'));
+}
+
+function versionOf(folder: string): unknown {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version;
+}
+
+function isAbsence(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'MODULE_NOT_FOUND' || code === 'ENOENT';
 }
 
 /** Replaces every file whole: a running agent may have the old one mapped into its memory. */

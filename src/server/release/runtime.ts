@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { createReadStream, readFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { constants, createGzip } from 'node:zlib';
 
 /** Machines that Node.js is brought for, as Node.js names them. */
 export const ARCHITECTURES = ['x64', 'arm64'] as const;
@@ -20,62 +19,35 @@ export interface Runtime {
   version: string;
 }
 
-/** Finds the runtimes that are installed beside this program, and those of other machines where somebody has put them. */
-export class Runtimes {
-  /** Where compressed ones are kept. */
-  readonly #folder: string;
-  readonly #foreignFolder: (architecture: string) => string;
-  readonly #hashes = new Map<string, { mtimeMs: number; bytes: number; hash: string }>();
-  readonly #compressing = new Map<string, Promise<string>>();
+/** A runtime that is installed, not read yet. */
+export interface InstalledRuntime {
+  file: string;
+  version: string;
+}
 
-  /** @param foreignFolder is one in which npm has installed packages for machines of another kind. */
-  constructor(folder: string, foreignFolder: (architecture: string) => string) {
-    this.#folder = folder;
-    this.#foreignFolder = foreignFolder;
-  }
-
-  /** @returns undefined where there is none for such machines. @throws what the file system throws. */
-  async find(architecture: string): Promise<Runtime | undefined> {
-    const require = createRequire(import.meta.url);
-    let description: string;
-    try {
-      const paths = [import.meta.dirname, this.#foreignFolder(architecture)];
-      description = require.resolve(`node-linux-${architecture}/package.json`, { paths });
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND') return undefined;
-      throw error;
-    }
-    const file = join(dirname(description), 'bin', 'node');
-    const { size: bytes, mtimeMs } = await stat(file);
-    let known = this.#hashes.get(file);
-    if (known === undefined || known.mtimeMs !== mtimeMs || known.bytes !== bytes) {
-      known = { mtimeMs, bytes, hash: await hashOf(file) };
-      this.#hashes.set(file, known);
-    }
-    return { file, bytes, hash: known.hash, version: `v${require(description).version}` };
-  }
-
-  /** @returns a file with the runtime compressed by gzip; it is made once, a third as large in two seconds. */
-  compressed(runtime: Runtime): Promise<string> {
-    const file = join(this.#folder, `${runtime.hash}.gz`);
-    let making = this.#compressing.get(file);
-    if (making === undefined) {
-      making = compress(runtime.file, file);
-      this.#compressing.set(file, making);
-      // What could not be made is made when it is wanted again.
-      making.catch(() => this.#compressing.delete(file));
-    }
-    return making;
+/**
+ * Finds the runtime that is installed beside this program, or for other machines where somebody has put it.
+ * @param foreignFolder is one in which npm has installed packages for machines of that kind.
+ * @returns undefined where there is none for such machines.
+ */
+export function findRuntime(architecture: string, foreignFolder: string): InstalledRuntime | undefined {
+  const require = createRequire(import.meta.url);
+  try {
+    const paths = [import.meta.dirname, foreignFolder];
+    const description = require.resolve(`node-linux-${architecture}/package.json`, { paths });
+    // Not by `require`, which would go on giving what was installed when it was asked first.
+    const { version } = JSON.parse(readFileSync(description, 'utf8'));
+    return { file: join(dirname(description), 'bin', 'node'), version: `v${version}` };
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND') return undefined;
+    throw error;
   }
 }
 
-async function compress(from: string, to: string): Promise<string> {
-  if ((await stat(to).catch(() => undefined)) !== undefined) return to;
-  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
-  const gzip = createGzip({ level: constants.Z_BEST_SPEED });
-  await pipeline(createReadStream(from), gzip, createWriteStream(`${to}.partial`));
-  await rename(`${to}.partial`, to);
-  return to;
+/** Reads it whole, 150 MB, off the event loop. @throws what the file system throws. */
+export async function readRuntime({ file, version }: InstalledRuntime): Promise<Runtime> {
+  const { size: bytes } = await stat(file);
+  return { file, bytes, hash: await hashOf(file), version };
 }
 
 async function hashOf(file: string): Promise<string> {

@@ -1,5 +1,5 @@
 import { runtimePath } from '../../../src/server/deploy/target.ts';
-import { Runtimes } from '../../../src/server/release/runtime.ts';
+import { findRuntime, readRuntime } from '../../../src/server/release/runtime.ts';
 import { HOST_NODE, type TestHost } from '../../support/test-host/test-host.ts';
 import type { TestNetwork } from '../../support/test-hosts.ts';
 import { type BenchMesh, type BenchServer, HostsView } from './bench-mesh.ts';
@@ -65,8 +65,8 @@ export async function deployments(mesh: BenchMesh, network: TestNetwork): Promis
 
 /** As an earlier deployment left it. */
 export async function bringRuntime(host: TestHost): Promise<void> {
-  const runtime = await new Runtimes('/nowhere', () => '/nowhere').find(process.arch);
-  if (runtime === undefined) throw new Error('there is no runtime for this kind of machine');
-  const file = `${FOLDER}/${runtimePath(runtime)}`;
+  const installed = findRuntime(process.arch, '/nowhere');
+  if (installed === undefined) throw new Error('there is no runtime for this kind of machine');
+  const file = `${FOLDER}/${runtimePath(await readRuntime(installed))}`;
   await host.sh(`mkdir -p $(dirname ${file}); cp ${HOST_NODE} ${file}; echo made >${FOLDER}/.procmesh`);
 }

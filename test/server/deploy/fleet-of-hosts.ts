@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { after, before, type TestContext } from 'node:test';
 import type { AgentProvision } from '../../../src/server/deploy/deployer.ts';
 import { SshDeployer, type SshDeployerOptions } from '../../../src/server/deploy/ssh-deployer.ts';
+import { ensureReleaseKey } from '../../../src/server/release/release-key.ts';
+import { Releases } from '../../../src/server/release/releases.ts';
 import { FakeServer } from '../../agent/fake-server.ts';
 import { scratchFolder } from '../../support/scratch.ts';
 import { TestNetwork } from '../../support/test-hosts.ts';
@@ -22,6 +24,7 @@ export class Bench {
   readonly pinned: string[] = [];
   /** What the deployer said that it was doing. */
   readonly phases: string[] = [];
+  #releases: Promise<Releases> | undefined;
 
   constructor(t: TestContext, network: TestNetwork, server: FakeServer) {
     this.t = t;
@@ -41,7 +44,10 @@ export class Bench {
         login: { user: '', port: '', keyFile: this.network.keyFile, password: '' },
         local: { name: 'root', homeDir: this.homeDir, agentSocket: undefined },
         dataDir: this.dataDir,
-        releaseDir: join(this.dataDir, 'release'),
+        goods: async (architecture, hasOwnNode) => {
+          const releases = await this.releases();
+          return releases.goods({ ...releases.own, serial: 0, architecture, hasOwnNode });
+        },
         ...options,
       },
       (host) => this.pinned.push(host),
@@ -55,8 +61,15 @@ export class Bench {
     return file;
   }
 
+  /** The code of this checkout. */
+  releases(): Promise<Releases> {
+    const { dataDir } = this;
+    this.#releases ??= Releases.open({ dataDir, version: '1.0.0', key: ensureReleaseKey(dataDir) });
+    return this.#releases;
+  }
+
   provision(host: string): AgentProvision {
-    return { host, token: TOKEN, servers: [this.server.url], pin: undefined, alerts: undefined };
+    return { host, token: TOKEN, servers: [this.server.url], pin: undefined, releaseKey: 'key', alerts: undefined };
   }
 
   readonly onPhase = (phase: string): void => void this.phases.push(phase);
