@@ -16,6 +16,8 @@ export interface ReleasesOptions {
   /** `[global] version`. */
   version: string;
   key: ReleaseKey;
+  /** A folder with the agent's program; absent: that of this installation. */
+  program?: string;
 }
 
 /** What is copied to a host of one kind. */
@@ -58,7 +60,7 @@ export class Releases implements ReleaseSource {
     const runtimeVersion = findRuntime(architecture, foreignFolder)?.version ?? process.version;
     try {
       const kept = new KeptReleases(folder);
-      const files = await makeRelease(kept.partial(architecture), architecture, foreignFolder);
+      const files = await makeRelease(kept.partial(architecture), architecture, foreignFolder, options.program);
       const hash = releaseHash(files, runtimeVersion);
       await kept.add(hash, architecture, files, { runtimeVersion, startedMs: Date.now() });
       await kept.prune(hash);

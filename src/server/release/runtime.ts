@@ -39,7 +39,9 @@ export function findRuntime(architecture: string, foreignFolder: string): Instal
     const { version } = JSON.parse(readFileSync(description, 'utf8'));
     return { file: join(dirname(description), 'bin', 'node'), version: `v${version}` };
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND') return undefined;
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    // Where it lies is remembered, though it may have been taken away meanwhile.
+    if (code === 'MODULE_NOT_FOUND' || code === 'ENOENT') return undefined;
     throw error;
   }
 }
