@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { SpawnOptions } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -44,7 +44,7 @@ it('the packed tarball installs, and works on the runtime it brings along', { ti
   const version = await run(t, bin, ['--version']);
   assert.deepEqual([version.stdout, version.stderr], ['0.1.0\n', '']);
 
-  const { environment } = await openMesh(t);
+  const { environment, dataDir } = await openMesh(t);
   const options: SpawnOptions = { env: cleanEnvironment(environment), stdio: ['ignore', 'pipe', 'pipe'] };
   const started = new Command(t, bin, ['start', '--no-tui'], options);
   await started.stderr.line((line) => line.includes('agent connected'));
@@ -54,10 +54,19 @@ it('the packed tarball installs, and works on the runtime it brings along', { ti
     const hosts = await run(t, bin, ['hosts', '--json'], environment);
     return hostsJson.safeParse(JSON.parse(hosts.stdout)).data?.rows[0]?.version === '0.1.0';
   });
+  const root = join(prefix, 'node_modules', 'procmesh');
+  // Its own release is the bundle that it brought along.
+  const releases = join(dataDir, 'releases');
+  const own = (): string | undefined =>
+    existsSync(releases) ? readdirSync(releases).find((name) => /^[0-9a-f]{64}$/.test(name)) : undefined;
+  await until(async () => own() !== undefined && existsSync(join(releases, own() ?? '', 'release.json')));
+  const folder = join(releases, own() ?? '', process.arch);
+  assert.deepEqual(readFileSync(join(folder, 'agent.mjs')), readFileSync(join(root, 'dist', 'agent.mjs')));
+  assert.ok(existsSync(join(folder, 'node-options')));
+  assert.ok(existsSync(join(folder, 'node_modules', 'koffi')));
   assert.equal((await started.kill('SIGTERM')).code, 0);
 
   // What is deployed to hosts comes with the package; the tools it was made with do not.
-  const root = join(prefix, 'node_modules', 'procmesh');
   assert.ok(existsSync(join(root, 'dist', 'agent.mjs')));
   assert.equal(existsSync(join(root, 'src', 'main.ts')), false);
 });
