@@ -83,9 +83,13 @@ export class KeptReleases {
     facts: Omit<KeptRelease, 'architectures'>,
   ): Promise<void> {
     const to = this.folderOf(hash, architecture);
+    const former = `${to}.former`;
     await mkdir(join(to, '..'), { recursive: true, mode: 0o700 });
-    await rm(to, { recursive: true, force: true });
-    await rename(this.partial(architecture), to);
+    await rm(former, { recursive: true, force: true });
+    // At once: somebody may be reading what is there.
+    if (existsSync(to)) renameSync(to, former);
+    renameSync(this.partial(architecture), to);
+    await rm(former, { recursive: true, force: true });
     const runtime = this.get(hash)?.architectures[architecture]?.runtime;
     this.#describe(hash, architecture, { files, runtime }, facts);
   }
