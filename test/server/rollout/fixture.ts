@@ -1,0 +1,42 @@
+import type { ListedHost } from '../../../src/server/host-list.ts';
+import type { ReleaseSettings } from '../../../src/server/rollout/release-settings.ts';
+import type { Rollout } from '../../../src/store/rollout.ts';
+
+/** Hashes as long as real ones, told apart by their first letter. */
+export const [A, B, C] = ['a', 'b', 'c'].map((letter) => letter.repeat(64)) as [string, string, string];
+
+export const RELEASE_SETTINGS: ReleaseSettings = {
+  waves: [
+    { label: '1', hosts: 1 },
+    { label: '10 %', share: 0.1 },
+    { label: 'all', share: 1 },
+  ],
+  healthMs: 7_000,
+  trialMs: 60_000,
+  maxCpuPercent: 25,
+  maxRssBytes: 300e6,
+};
+
+/** Release 1.3 has come after 1.2, unless a test says otherwise. */
+export function rollout(fields: Partial<Rollout> = {}): Rollout {
+  return {
+    serial: 2,
+    version: '1.3',
+    hash: B,
+    releasedMs: Date.UTC(2026, 10, 26, 3, 12),
+    state: 'running',
+    wave: 0,
+    ...fields,
+  };
+}
+
+export const BEFORE: Rollout = rollout({ serial: 1, version: '1.2', hash: A, state: 'done', wave: 3 });
+
+/** A host that was deployed with 1.2 and is connected. */
+export function listed(host: string, fields: Partial<ListedHost> = {}): ListedHost {
+  return {
+    ...{ host, rshost: host, istate: 2, isDeployed: true, server: 'srv-1', version: '1.2', release: A, wanted: 1 },
+    upgrade: 'done',
+    ...fields,
+  };
+}
