@@ -84,6 +84,7 @@ export const upgradedSchema = z.object({
 
 export type Upgrade = z.infer<typeof upgradeSchema>;
 export type Chunk = z.infer<typeof chunkSchema>;
+export type Want = z.infer<typeof wantSchema>;
 export type Upgraded = z.infer<typeof upgradedSchema>;
 
 /** Of a rollout: `halted` means that a host failed, and all have gone back. */

@@ -12,6 +12,8 @@ const STOP_MS = 2_000;
 interface Note {
   /** Of the agent that is connected; undefined: there is none any more. */
   version: string | undefined;
+  /** Hash of the release that it runs; undefined: it says none. */
+  release?: string | undefined;
 }
 
 export interface ConnectionNotesOptions {
@@ -40,7 +42,9 @@ export class ConnectionNotes {
   constructor(options: ConnectionNotesOptions) {
     this.#options = options;
     const { registry, hosts } = options;
-    registry.on('connected', (host, { hello: { version } }) => this.#add(host, { version }));
+    registry.on('connected', (host, { hello: { version, release } }) =>
+      this.#add(host, { version, release: release?.hash }),
+    );
     registry.on('disconnected', (host) => this.#add(host, { version: undefined }));
     hosts.on('change', (changes) => this.#correct(changes));
   }
@@ -104,7 +108,7 @@ export class ConnectionNotes {
     this.#writing.add(host);
     try {
       if (note.version === undefined) await fleet.disconnected(rshost, serverName);
-      else await fleet.connected(rshost, serverName, note.version);
+      else await fleet.connected(rshost, serverName, note.version, note.release);
       this.#delayMs = FIRST_RETRY_MS;
     } catch (error) {
       if (!this.#pending.has(host)) this.#pending.set(host, note);

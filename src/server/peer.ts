@@ -35,6 +35,11 @@ export class Peer<Message extends { type: string }> {
     socket.on('close', (code, reason) => this.#socketOnClose(code, reason.toString()));
   }
 
+  /** What was sent and this machine still has. */
+  get unreadBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
   /** Sends what must arrive. */
   send(message: object): void {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { AgentRows, Beat, Hello, ServerToAgent, Unreachable } from '../protocol/message.ts';
+import type { Upgraded, Want } from '../protocol/release.ts';
 import type { HostRow } from '../protocol/row.ts';
 import type { HostList, ListedHost } from './host-list.ts';
 import { listedRow } from './listed-row.ts';
@@ -9,6 +10,8 @@ export interface AgentConnection {
   readonly hello: Hello;
   /** Where the agent speaks from. */
   readonly address: string;
+  /** Sent, and not taken from this machine yet. */
+  readonly unreadBytes: number;
   send(message: ServerToAgent): void;
   /** Ends the connection because another one speaks for the host now. */
   replace(): void;
@@ -16,6 +19,8 @@ export interface AgentConnection {
   retire(reason: string): void;
   /** Ends the connection because its token is void at the moment; the agent tries again. */
   expire(reason: string): void;
+  /** Ends the connection because of what the agent said in no order. */
+  misbehave(reason: string): void;
 }
 
 interface HostState {
@@ -42,6 +47,10 @@ interface RegistryEvents {
   disconnected: [host: string];
   beat: [host: string, beat: Beat];
   rows: [host: string, rows: AgentRows];
+  /** An interval of its, that ended then, is in the store. */
+  stored: [host: string, endMs: number];
+  /** Its agent asks for a piece of a release, or tells how far it is with one. */
+  upgrade: [host: string, message: Want | Upgraded];
   /** On its way here the agent of a host could not reach another server, named by its URL. */
   unreachable: [host: string, Unreachable];
 }
@@ -153,6 +162,16 @@ export class Registry extends EventEmitter<RegistryEvents> {
   rows(connection: AgentConnection, rows: AgentRows): void {
     if (this.#hosts.get(connection.hello.host)?.connection === connection)
       this.emit('rows', connection.hello.host, rows);
+  }
+
+  stored(connection: AgentConnection, endMs: number): void {
+    if (this.#hosts.get(connection.hello.host)?.connection === connection)
+      this.emit('stored', connection.hello.host, endMs);
+  }
+
+  upgrade(connection: AgentConnection, message: Want | Upgraded): void {
+    if (this.#hosts.get(connection.hello.host)?.connection === connection)
+      this.emit('upgrade', connection.hello.host, message);
   }
 
   has(host: string): boolean {

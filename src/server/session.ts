@@ -63,6 +63,10 @@ export class AgentSession implements AgentConnection {
     return this.#dependencies.address;
   }
 
+  get unreadBytes(): number {
+    return this.#peer.unreadBytes;
+  }
+
   send(message: ServerToAgent): void {
     this.#peer.send(message);
   }
@@ -78,6 +82,10 @@ export class AgentSession implements AgentConnection {
 
   expire(reason: string): void {
     this.#peer.close(CLOSE.expired, reason);
+  }
+
+  misbehave(reason: string): void {
+    this.#peer.close(CLOSE.unexpected, reason);
   }
 
   #onMessage(message: AgentToServer): void {
@@ -111,11 +119,18 @@ export class AgentSession implements AgentConnection {
       case 'interval': {
         const { interval } = message;
         const { endMs } = interval;
-        const isTaken = ingest.add(this.hello.host, interval, () => this.send({ type: 'ack', endMs }));
+        const isTaken = ingest.add(this.hello.host, interval, () => {
+          this.send({ type: 'ack', endMs });
+          registry.stored(this, endMs);
+        });
         // Not all of them at the same moment again.
         if (!isTaken) this.send({ type: 'defer', endMs, afterMs: Math.round(DEFER_MS * (1 + Math.random())) });
         break;
       }
+      case 'want':
+      case 'upgraded':
+        registry.upgrade(this, message);
+        break;
     }
   }
 

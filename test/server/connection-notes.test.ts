@@ -9,7 +9,16 @@ import { FakeFleet } from '../support/fake-fleet.ts';
 function connection(host: string, version = '1.0.0'): AgentConnection {
   const nothing = () => undefined;
   const hello = { type: 'hello', host, version, outbox: { waiting: 0, dropped: 0 } } as const;
-  return { hello, address: '10.0.0.1', send: nothing, replace: nothing, retire: nothing, expire: nothing };
+  return {
+    hello,
+    address: '10.0.0.1',
+    send: nothing,
+    replace: nothing,
+    retire: nothing,
+    expire: nothing,
+    misbehave: nothing,
+    unreadBytes: 0,
+  };
 }
 
 async function opened(t: TestContext, rows: FleetHost[]) {

@@ -15,6 +15,8 @@ function connection(host: string, version = '1.0.0', address = '10.0.0.1'): Agen
     address,
     retire: () => undefined,
     expire: () => undefined,
+    misbehave: () => undefined,
+    unreadBytes: 0,
     hello: { type: 'hello', host, version, outbox: { waiting: 0, dropped: 0 } } as const,
     replaced: 0,
     send: () => undefined,

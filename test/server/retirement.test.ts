@@ -23,6 +23,8 @@ describe('retirement', { timeout: 30_000 }, () => {
         address: '10.0.0.1',
         send: () => assert.fail(),
         replace: () => assert.fail(),
+        misbehave: () => assert.fail(),
+        unreadBytes: 0,
         expire: (reason) => expired.push(`${host}: ${reason}`),
         retire: (reason) => retired.push(`${host}: ${reason}`),
       });
