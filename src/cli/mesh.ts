@@ -10,6 +10,7 @@ import type { HostList } from '../server/host-list.ts';
 import { Mesh } from '../server/mesh.ts';
 import { Provisioner } from '../server/provision.ts';
 import type { ReleaseKey } from '../server/release/release-key.ts';
+import type { Releasing } from '../server/rollout/releasing.ts';
 import { replaceSecretFile } from '../server/secret-file.ts';
 import type { Server } from '../server/server.ts';
 import type { FleetStore } from '../store/fleet.ts';
@@ -22,7 +23,8 @@ export interface MeshParts {
   secrets: Secrets;
   releaseKey: ReleaseKey;
   certificate: Certificate | undefined;
-  /** What one server does for all of them, beside the lifecycle of hosts. */
+  releasing: Releasing;
+  /** What one server does for all of them, beside the lifecycle of hosts and of releases. */
   duties: readonly Duty[];
   /** An agent of this machine is started beside the server. */
   hasAgent: boolean;

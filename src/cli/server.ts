@@ -11,6 +11,9 @@ import { type Certificate, ensureCertificate, readCertificate } from '../server/
 import { HostList } from '../server/host-list.ts';
 import { ensureReleaseKey } from '../server/release/release-key.ts';
 import { Retention } from '../server/retention.ts';
+import { releaseForNewHosts } from '../server/rollout/lineage.ts';
+import { Releasing } from '../server/rollout/releasing.ts';
+import { RolloutList } from '../server/rollout/rollout-list.ts';
 import { Server } from '../server/server.ts';
 import { MysqlStore } from '../store/mysql.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
@@ -40,6 +43,7 @@ export async function run(args: readonly string[]): Promise<void> {
       : new MysqlStore(config.mysql);
   const releases = new OpenedReleases(config, releaseKey);
   const hosts = new HostList(store.fleet);
+  const rollouts = new RolloutList(store.rollouts);
   const server = new Server({
     name: serverName(config),
     version: config.version || VERSION,
@@ -54,16 +58,30 @@ export async function run(args: readonly string[]): Promise<void> {
       list: hosts,
       channels: openChannels(config.alerts),
       saturation: config.alerts.saturation,
+      rollouts: () => rollouts.all(),
     },
   });
   const onTrouble = (error: Error): void => logger.warn({ err: error }, error.message);
   server.on('trouble', onTrouble);
+  let releaseSettings = config.release;
+  const releasing = new Releasing({
+    ...{ fleet: store.fleet, store: store.rollouts, hosts, rollouts, registry: server.registry, onTrouble },
+    serverName: serverName(config),
+    openSource: () => releases.get(),
+    settings: () => releaseSettings,
+    sampleMs: () => server.settings.sampleMs,
+    onNews: (text) => logger.info(text),
+  });
   const mesh = createMesh(config, {
-    ...{ fleet: store.fleet, hosts, server, secrets, releaseKey, certificate, onTrouble },
+    ...{ fleet: store.fleet, hosts, server, secrets, releaseKey, certificate, releasing, onTrouble },
     hasAgent: options.withAgent ?? false,
     deployer: createDeployer(config, {
       ...{ logger, releases },
-      releaseForNewHosts: async () => ({ ...(await releases.get()).own, serial: 0 }),
+      releaseForNewHosts: async () => {
+        const source = await releases.get();
+        const known = releaseForNewHosts(rollouts.all());
+        return known !== undefined && source.has(known.hash) ? known : { ...source.own, serial: 0 };
+      },
     }),
     duties: [
       new Retention({ store, keepMs: config.retentionMs, onTrouble }),
@@ -89,8 +107,9 @@ export async function run(args: readonly string[]): Promise<void> {
         'nothing is encrypted, tokens neither ([SERVER] tls = off): let only a proxy that does TLS reach this port',
       );
     tellReady(port);
-    releases.get().catch(onTrouble);
-    process.on('SIGHUP', () => void reread(options, server, logger));
+    process.on('SIGHUP', async () => {
+      releaseSettings = (await reread(options, server, logger))?.release ?? releaseSettings;
+    });
     const signal = await untilToldToStop(['SIGINT', 'SIGTERM']);
     logger.info({ signal }, 'stopping');
   } catch (error) {
@@ -118,9 +137,9 @@ function isLoopback(host: string): boolean {
 
 /**
  * Thresholds, times and a renewed certificate are taken over at once; what a running server cannot change waits for the
- * next start.
+ * next start. @returns undefined when it is wrong, and nothing was taken over.
  */
-async function reread(options: { config: string }, server: Server, logger: Logger): Promise<void> {
+async function reread(options: { config: string }, server: Server, logger: Logger): Promise<Config | undefined> {
   try {
     const config = configure(options);
     const certificate = await certificateOf(config);
@@ -128,8 +147,10 @@ async function reread(options: { config: string }, server: Server, logger: Logge
     server.alerts?.changeSaturation(config.alerts.saturation);
     if (certificate !== undefined) server.changeCertificate(certificate);
     logger.info({ pin: certificate?.fingerprint }, 'configuration read again');
+    return config;
   } catch (error) {
     logger.error({ err: error }, `configuration left as it was: ${error instanceof Error ? error.message : error}`);
+    return undefined;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { UpgradePhase } from '../protocol/release.ts';
 import type { HostRow } from '../protocol/row.ts';
 import { ISTATE } from '../store/fleet.ts';
 import type { ListedHost } from './host-list.ts';
@@ -22,8 +23,22 @@ export function listedRow(row: HostRow, listed: ListedHost, isConnected: boolean
     case ISTATE.offline:
       return { ...row, status: 'retired', message: undefined };
     case ISTATE.running:
-      return row.server === undefined ? elsewhere(row, listed, isConnected) : row;
+      return upgraded(row.server === undefined ? elsewhere(row, listed, isConnected) : row, listed);
   }
+}
+
+const UPGRADE_STEPS: { [phase in UpgradePhase]?: string } = {
+  receiving: 'receives a release',
+  testing: 'tests a release',
+  trial: 'has a release on trial',
+};
+
+/** A host whose agent is gone is on its way only if it has gone to begin with the release. */
+function upgraded(row: HostRow, { upgrade, upgradeFailure }: ListedHost): HostRow {
+  if (upgrade === 'failed') return { ...row, message: `not upgraded: ${upgradeFailure ?? 'it gives no reason'}` };
+  const step = upgrade && UPGRADE_STEPS[upgrade];
+  if (step === undefined || (row.status === 'offline' && upgrade !== 'trial')) return row;
+  return { ...row, status: 'upgrading', message: step };
 }
 
 function elsewhere(row: HostRow, { server, version, disconnectedMs }: ListedHost, isConnected: boolean): HostRow {

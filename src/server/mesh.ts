@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import type { Steering } from '../protocol/operator.ts';
 import type { FleetStore } from '../store/fleet.ts';
 import { ConnectionNotes } from './connection-notes.ts';
 import type { Deployer } from './deploy/deployer.ts';
@@ -11,6 +12,7 @@ import { listByHand } from './own-host.ts';
 import { isPassing } from './passing.ts';
 import { followList } from './retirement.ts';
 import { Rivals } from './rivals.ts';
+import type { Releasing } from './rollout/releasing.ts';
 import { Rotation } from './rotation.ts';
 import { Semaphore } from './semaphore.ts';
 import type { Server } from './server.ts';
@@ -29,12 +31,13 @@ export interface MeshOptions {
   own: { host: string; replaceToken: (token: string) => void; hasAgent: boolean };
   /** Hosts that are worked on at the same time. */
   parallel: number;
-  /** What one server does for all of them, beside the lifecycle of hosts. */
+  releasing: Releasing;
+  /** What one server does for all of them, beside the lifecycle of hosts and of releases. */
   duties: readonly Duty[];
   onTrouble: (error: Error) => void;
 }
 
-/** What makes a server one of a mesh: the list of hosts, who is connected where, the duties, and operators' commands. */
+/** What makes a server one of a mesh: the list of hosts, who is connected where, the duties, releases, and operators' commands. */
 export class Mesh {
   readonly #options: MeshOptions;
   readonly #notes: ConnectionNotes;
@@ -55,7 +58,8 @@ export class Mesh {
     this.#rivals = new Rivals({ hosts, registry, notes: this.#notes, serverName: name });
     this.#rotation = new Rotation({ ...options, places });
     const lifecycle = new Lifecycle({ fleet, hosts, deployer, provisioner, places, onTrouble });
-    this.#duties = new Duties({ fleet, server: { name, url }, duties: [...options.duties, lifecycle], onTrouble });
+    const duties = [...options.duties, lifecycle, options.releasing.duty];
+    this.#duties = new Duties({ fleet, server: { name, url }, duties, onTrouble });
     server.on('operator', (socket) => this.#serve(socket));
   }
 
@@ -80,6 +84,7 @@ export class Mesh {
   /** To be called when the server listens. */
   start(): void {
     this.#duties.start();
+    this.#options.releasing.start();
   }
 
   /** To be called when the server has hung up, and before the store is closed. */
@@ -87,6 +92,7 @@ export class Mesh {
     this.#stopping.abort();
     this.#rivals.stop();
     this.#rotation.stop();
+    this.#options.releasing.stop();
     await Promise.all([this.#duties.stop(), this.#notes.stop()]);
     this.#options.hosts.stop();
   }
@@ -102,9 +108,10 @@ export class Mesh {
   }
 
   #serve(socket: WebSocket): void {
-    const { fleet, hosts, agentToken, server } = this.#options;
+    const { fleet, hosts, agentToken, server, releasing } = this.#options;
     const { metrics, settings } = server;
     const rotation = this.#rotation;
-    new Operator(socket, { fleet, hosts, rotation, agentToken, metrics, heartbeatMs: settings.heartbeatMs });
+    const steer = (act: Steering): Promise<void> => releasing.steer(act);
+    new Operator(socket, { fleet, hosts, rotation, agentToken, steer, metrics, heartbeatMs: settings.heartbeatMs });
   }
 }

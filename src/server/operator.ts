@@ -7,6 +7,7 @@ import {
   type Outcome,
   operatorToServerSchema,
   type ServerToOperator,
+  type Steering,
 } from '../protocol/operator.ts';
 import { type ChangeDependencies, changeHosts } from './change.ts';
 import type { ServerMetrics } from './metrics.ts';
@@ -17,9 +18,11 @@ const MAX_CHANGES = 8;
 export interface OperatorDependencies extends ChangeDependencies {
   metrics: ServerMetrics;
   heartbeatMs: number;
+  /** @throws Problem when there is nothing that it could be done with. */
+  steer: (act: Steering) => Promise<void>;
 }
 
-/** One operator's connection: changes of the fleet, whose progress is told while the operator listens. */
+/** One operator's connection: changes of the fleet and of rollouts, whose progress is told while the operator listens. */
 export class Operator {
   readonly #dependencies: OperatorDependencies;
   readonly #peer: Peer<OperatorToServer>;
@@ -33,34 +36,38 @@ export class Operator {
       decode: (data, isBinary) => decode(operatorToServerSchema, data, isBinary),
       heartbeatMs,
       metrics,
-      onMessage: (message) => {
-        if (message.type === 'change') void this.#change(message);
-      },
+      onMessage: (message) => void this.#do(message),
       onClose: () => this.#gone.abort(),
     });
   }
 
-  async #change(change: Change): Promise<void> {
-    const { id } = change;
+  async #do(message: OperatorToServer): Promise<void> {
+    const { id } = message;
     if (this.#underWay.has(id))
       return this.#send({ type: 'error', id, code: 'ERR_ID', message: `the id ${id} is in use` });
     if (this.#underWay.size >= MAX_CHANGES)
       return this.#send({ type: 'error', id, code: 'ERR_LIMIT', message: `more than ${MAX_CHANGES} changes at once` });
     this.#underWay.add(id);
     try {
-      const listener = {
-        onPhase: (host: string, phase: string) =>
-          this.#peer.sendLive({ type: 'progress', id, host, phase } satisfies ServerToOperator),
-        onOutcome: (outcome: Outcome) => this.#send({ type: 'outcome', id, ...outcome }),
-      };
-      await changeHosts(change, this.#dependencies, listener, this.#gone.signal);
+      if (message.type === 'steer') await this.#dependencies.steer(message.act);
+      else await this.#change(message);
       this.#send({ type: 'done', id });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#send({ type: 'error', id, code: error instanceof Problem ? error.code : 'ERR_CHANGE', message });
+      const text = error instanceof Error ? error.message : String(error);
+      this.#send({ type: 'error', id, code: error instanceof Problem ? error.code : 'ERR_CHANGE', message: text });
     } finally {
       this.#underWay.delete(id);
     }
+  }
+
+  async #change(change: Change): Promise<void> {
+    const { id } = change;
+    const listener = {
+      onPhase: (host: string, phase: string) =>
+        this.#peer.sendLive({ type: 'progress', id, host, phase } satisfies ServerToOperator),
+      onOutcome: (outcome: Outcome) => this.#send({ type: 'outcome', id, ...outcome }),
+    };
+    await changeHosts(change, this.#dependencies, listener, this.#gone.signal);
   }
 
   #send(message: ServerToOperator): void {

@@ -33,7 +33,7 @@ export interface ServerOptions {
   hostList: HostList;
   store: Store;
   /** Absent: nothing is alerted. */
-  alerts?: Pick<AlertsOptions, 'fleet' | 'list' | 'channels' | 'saturation'>;
+  alerts?: Pick<AlertsOptions, 'fleet' | 'list' | 'channels' | 'saturation' | 'rollouts'>;
 }
 
 interface ServerEvents {

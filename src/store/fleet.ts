@@ -49,7 +49,7 @@ export interface MeshServer {
 export interface Alert {
   /** Host, or server, that it is about. */
   host: string;
-  /** `offline`, `deploy`, `server`, `store`, `outbox`, `cpu`, `mem`, `disk`, `net`. */
+  /** `offline`, `deploy`, `release`, `server`, `store`, `outbox`, `cpu`, `mem`, `disk`, `net`. */
   kind: string;
   /** 1 alerted, 0 recovered. */
   istate: 0 | 1;

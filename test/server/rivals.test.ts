@@ -31,7 +31,8 @@ async function opened(t: TestContext) {
     const connect = (address: string): AgentConnection => {
       const nothing = () => undefined;
       const hello = { type: 'hello', host: HOST, version: '1.0.0', outbox: { waiting: 0, dropped: 0 } } as const;
-      const agent = { hello, address, send: nothing, replace: nothing, retire: nothing, expire: nothing };
+      const ends = { replace: nothing, retire: nothing, expire: nothing, misbehave: nothing };
+      const agent = { hello, address, unreadBytes: 0, send: nothing, ...ends };
       registry.connect(agent);
       beating.set(registry, agent);
       return agent;

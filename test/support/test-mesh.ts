@@ -4,18 +4,24 @@ import { AGENT_PATH, OPERATE_PATH } from '../../src/protocol/message.ts';
 import type { Act, Outcome, ServerToOperator } from '../../src/protocol/operator.ts';
 import { HostList } from '../../src/server/host-list.ts';
 import { Mesh } from '../../src/server/mesh.ts';
+import { Releasing } from '../../src/server/rollout/releasing.ts';
+import { RolloutList } from '../../src/server/rollout/rollout-list.ts';
 import { Server } from '../../src/server/server.ts';
 import type { FleetHost } from '../../src/store/fleet.ts';
 import { FakeAgent } from './fake-agent.ts';
 import { FakeDeployer } from './fake-deployer.ts';
 import { FakeFleet } from './fake-fleet.ts';
+import { FakeReleases } from './fake-releases.ts';
+import { FakeRollouts } from './fake-rollouts.ts';
 import { FakeStore } from './fake-store.ts';
+import { RELEASE_SETTINGS } from './release-settings.ts';
 import { SECRETS, SETTINGS, tokenOf } from './test-server.ts';
 import { Wire } from './wire.ts';
 
 /** What servers of one mesh share in a test. */
 export class SharedFleet {
   readonly fleet = new FakeFleet();
+  readonly rollouts = new FakeRollouts(this.fleet);
   readonly deployer = new FakeDeployer();
 }
 
@@ -24,16 +30,20 @@ export class TestMesh {
   readonly fleet: FakeFleet;
   readonly deployer: FakeDeployer;
   readonly hosts: HostList;
+  readonly releases: FakeReleases;
+  readonly rollouts: RolloutList;
   readonly server: Server;
   readonly mesh: Mesh;
   readonly troubles: string[] = [];
+  /** What was said about this server's own release. */
+  readonly news: string[] = [];
   /** Tokens that were brought to this machine's own agent. */
   readonly ownTokens: string[] = [];
   readonly #wires: Wire[] = [];
   readonly #clients: OperatorClient[] = [];
   port = 0;
 
-  constructor({ fleet, deployer }: SharedFleet, name: string, hasAgent: boolean) {
+  constructor({ fleet, rollouts, deployer }: SharedFleet, name: string, hasAgent: boolean, releases: FakeReleases) {
     this.fleet = fleet;
     this.deployer = deployer;
     this.hosts = new HostList(fleet);
@@ -42,7 +52,15 @@ export class TestMesh {
       ...{ name, version: '1.0.0', listen: { host: '127.0.0.1', port: 0 }, settings: SETTINGS },
       ...{ certificate: undefined, secrets: SECRETS, hostList: this.hosts, store: new FakeStore() },
     });
+    this.releases = releases;
+    this.rollouts = new RolloutList(rollouts);
+    const releasing = new Releasing({
+      ...{ serverName: name, fleet, store: rollouts, hosts: this.hosts, rollouts: this.rollouts },
+      ...{ registry: this.server.registry, openSource: async () => releases, settings: () => RELEASE_SETTINGS },
+      ...{ sampleMs: () => SETTINGS.sampleMs, onNews: (text) => this.news.push(text), onTrouble },
+    });
     this.mesh = new Mesh({
+      releasing,
       ...{ name, url: `ws://${name}:9300`, fleet, hosts: this.hosts, server: this.server, deployer, onTrouble },
       provisioner: {
         provision: async (host, generation) => ({
@@ -113,11 +131,22 @@ export class TestMesh {
 /** Starts a server of a mesh that ends with the test. */
 export async function openMeshServer(
   t: TestContext,
-  options: { rows?: FleetHost[]; shared?: SharedFleet; name?: string; hasAgent?: boolean } = {},
+  options: {
+    rows?: FleetHost[];
+    shared?: SharedFleet;
+    name?: string;
+    hasAgent?: boolean;
+    releases?: FakeReleases;
+  } = {},
 ): Promise<TestMesh> {
   const shared = options.shared ?? new SharedFleet();
   shared.fleet.rows.push(...(options.rows ?? []));
-  const opened = new TestMesh(shared, options.name ?? 'srv-1', options.hasAgent ?? false);
+  const opened = new TestMesh(
+    shared,
+    options.name ?? 'srv-1',
+    options.hasAgent ?? false,
+    options.releases ?? new FakeReleases(),
+  );
   t.after(() => opened.stop());
   await opened.start();
   return opened;

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Channel } from '../../alert-channel/channel.ts';
 import type { Beat } from '../../protocol/message.ts';
 import type { Alert, FleetStore } from '../../store/fleet.ts';
+import type { Rollout } from '../../store/rollout.ts';
 import type { Ingest } from '../ingest.ts';
 import type { Registry } from '../registry.ts';
 import { AlertBook } from './book.ts';
@@ -23,6 +24,8 @@ export interface AlertsOptions {
   ingest: Ingest;
   channels: readonly Channel[];
   saturation: SaturationLimits;
+  /** What was released, the newest first. */
+  rollouts: () => readonly Rollout[];
   onTrouble: (error: Error) => void;
 }
 
@@ -42,12 +45,12 @@ export class Alerts extends EventEmitter<{ told: [Alert] }> {
     super();
     this.setMaxListeners(0);
     this.#options = options;
-    const { serverName, fleet, list, registry, channels, saturation, onTrouble } = options;
+    const { serverName, fleet, list, registry, channels, saturation, rollouts, onTrouble } = options;
     this.#saturation = new Saturation(saturation);
     this.#book = new AlertBook({ fleet, onTrouble });
     this.#outlets = channels.map((channel) => new Outlet(channel, onTrouble));
     const own = { server: serverName, has: (host: string) => registry.connectionOf(host) !== undefined };
-    this.duty = new AlertDuty({ fleet, list, book: this.#book, outlets: this.#outlets, own, onTrouble });
+    this.duty = new AlertDuty({ fleet, list, book: this.#book, outlets: this.#outlets, own, rollouts, onTrouble });
     this.#book.on('told', (alert) => this.#onTold(alert));
     registry.on('connected', (host, { hello }) => this.#outboxRule.hello(host, hello.outbox, performance.now()));
     registry.on('disconnected', (host) => this.#saturation.forget(host));

@@ -1,9 +1,11 @@
 import { type Alert, type FleetStore, ISTATE, type Istate } from '../../store/fleet.ts';
+import type { Rollout } from '../../store/rollout.ts';
 import type { MeshReading } from '../host-list.ts';
 import type { AlertBook } from './book.ts';
 import { judgeDeployments } from './deploy-rule.ts';
 import { GRACE_MS, HostRule, type OwnConnections } from './host-rule.ts';
 import { GIVE_UP_MS, MAX_WAITING, type Outlet } from './outlet.ts';
+import { judgeReleases } from './release-rule.ts';
 import { judgeServers } from './server-rule.ts';
 import { type AlertKind, type Verdict, WHOLE_MESH } from './verdict.ts';
 
@@ -11,7 +13,7 @@ const CHECK_MS = 2_000;
 /** Many that are alerted together are sent together: so many checks it is waited until all are written. */
 const MOST_HELD = 3;
 
-/** What one server of the mesh does about alerts, for all of them: judges hosts, servers and deployments, and sends. */
+/** What one server of the mesh does about alerts, for all of them: judges hosts, servers, deployments and releases, and sends. */
 export class AlertDuty {
   readonly #options: AlertDutyOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -64,13 +66,14 @@ export class AlertDuty {
 
   /** Each reading once: while the database is away nothing is known that could be judged. */
   #judge(): void {
-    const { list, book, own } = this.#options;
+    const { list, book, own, rollouts } = this.#options;
     const { reading } = list;
     if (reading === undefined || reading.readAt <= this.#readAt) return;
     const { hosts, servers, readAt, steadySince } = reading;
     this.#readAt = readAt;
     const found = this.#hostRule.judge(reading, own);
-    for (const verdict of [...found, ...judgeDeployments(hosts)]) book.judge(verdict);
+    const released = judgeReleases(rollouts(), hosts, WHOLE_MESH);
+    for (const verdict of [...found, ...judgeDeployments(hosts), ...released]) book.judge(verdict);
     // A server that lives may be one that no agent reaches.
     if (found.some(({ isWell }) => isWell)) book.judge(WHOLE_MESH_IS_WELL);
     this.#settle('offline', new Set(hosts.filter(isWatched).map(({ host }) => host)), 'is no longer watched');
@@ -110,6 +113,8 @@ export interface AlertDutyOptions {
   book: AlertBook;
   outlets: readonly Outlet[];
   own: OwnConnections;
+  /** What was released, the newest first. */
+  rollouts: () => readonly Rollout[];
   onTrouble: (error: Error) => void;
 }
 

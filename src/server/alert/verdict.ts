@@ -14,4 +14,15 @@ export interface Verdict {
 /** What agents tell when they reach no server: the key of it in the table. */
 export const WHOLE_MESH = 'procmesh';
 
-export type AlertKind = 'offline' | 'deploy' | 'server' | 'reach' | 'store' | 'outbox' | 'cpu' | 'mem' | 'disk' | 'net';
+export type AlertKind =
+  | 'offline'
+  | 'deploy'
+  | 'release'
+  | 'server'
+  | 'reach'
+  | 'store'
+  | 'outbox'
+  | 'cpu'
+  | 'mem'
+  | 'disk'
+  | 'net';

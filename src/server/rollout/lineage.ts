@@ -10,6 +10,11 @@ export function isReturn(all: readonly Rollout[], rollout: Rollout): boolean {
   return all.some(({ serial, state, hash }) => serial < rollout.serial && state === 'done' && hash === rollout.hash);
 }
 
+/** What hosts that are new are deployed with: the newest release that all others have. @param all the newest first. */
+export function releaseForNewHosts(all: readonly Rollout[]): Rollout | undefined {
+  return all.find(({ state }) => state === 'done');
+}
+
 /** `1.3`, and the hash where two bear that version. */
 export function releaseName(all: readonly Rollout[], { version, hash }: Pick<Rollout, 'version' | 'hash'>): string {
   const isOne = all.every((other) => other.version !== version || other.hash === hash);

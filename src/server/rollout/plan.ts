@@ -45,7 +45,7 @@ export function nextStep(situation: Situation): Step | undefined {
   if (state === 'halted') {
     const to = releaseBefore(rollouts, newest);
     if (to === undefined || !isRunSomewhere) return undefined;
-    return { do: 'return', to, reason: `release ${releaseName(rollouts, newest)} halted: ${reason}` };
+    return { do: 'return', to, reason: `release ${releaseName(rollouts, newest)} halted at ${reason}` };
   }
   if (state === 'done') return wantFirst(Number.POSITIVE_INFINITY, census, newest);
   // Those that go back must not be stopped by the one that cannot.

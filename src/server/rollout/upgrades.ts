@@ -28,7 +28,7 @@ export interface UpgradesOptions {
 
 /** Has every agent that is connected to this server run what its host is to run, and notes how far each is. */
 export class Upgrades {
-  readonly #options: HostUpgradeOptions;
+  readonly #options: HostUpgradeOptions & { registry: Registry };
   readonly #notes: UpgradeNotes;
   readonly #upgrades = new Map<string, HostUpgrade>();
   #timer: NodeJS.Timeout | undefined;
@@ -55,8 +55,14 @@ export class Upgrades {
     });
   }
 
+  /** Agents may have connected before. */
   start(): void {
     this.#checkedAt = performance.now();
+    const { registry } = this.#options;
+    for (const host of registry.hostNames()) {
+      const connection = registry.connectionOf(host);
+      if (connection !== undefined) this.#onConnected(host, connection);
+    }
     this.#timer = setInterval(() => this.#check(), CHECK_MS);
   }
 

@@ -33,7 +33,7 @@ function opened(t: TestContext) {
       return notices;
     },
   };
-  const options = { serverName: 'srv-1', fleet, list, registry, ingest, saturation: SATURATION };
+  const options = { serverName: 'srv-1', fleet, list, registry, ingest, saturation: SATURATION, rollouts: () => [] };
   const alerts = new Alerts({ ...options, channels: [channel], onTrouble: () => undefined });
   const told: Alert[] = [];
   alerts.on('told', (alert) => told.push(alert));
@@ -144,7 +144,9 @@ describe('a viewer', { timeout: 30_000 }, () => {
   it('is told what is alerted on its server, as long as it is there', async (t) => {
     const fleet = new FakeFleet();
     const saturation = { ...SATURATION, forMs: 1 };
-    const server = await openServer(t, { alerts: { fleet, list: { reading: undefined }, channels: [], saturation } });
+    const server = await openServer(t, {
+      alerts: { fleet, list: { reading: undefined }, channels: [], saturation, rollouts: () => [] },
+    });
     const viewer = await server.connect('viewer');
     const other = await server.connect('viewer');
     other.socket.terminate();

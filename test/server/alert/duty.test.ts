@@ -7,6 +7,7 @@ import { AlertDuty } from '../../../src/server/alert/duty.ts';
 import { Outlet } from '../../../src/server/alert/outlet.ts';
 import { HostList } from '../../../src/server/host-list.ts';
 import { ISTATE } from '../../../src/store/fleet.ts';
+import type { Rollout } from '../../../src/store/rollout.ts';
 import { FakeFleet } from '../../support/fake-fleet.ts';
 import { clock, NOW } from './clock.ts';
 
@@ -48,11 +49,13 @@ async function opened(t: TestContext, hosts = ['web-1']) {
       await pass(1_000, 1_000);
     }
   };
+  const released: Rollout[] = [];
   const server = async (used: readonly Channel[] = channels) => {
     const onTrouble = ({ message }: Error) => void troubles.push(message);
     const book = new AlertBook({ fleet, onTrouble });
     const outlets = used.map((channel) => new Outlet(channel, onTrouble));
-    const duty = new AlertDuty({ fleet, list, book, outlets, own: { server: 'srv-1', has: () => true }, onTrouble });
+    const own = { server: 'srv-1', has: () => true };
+    const duty = new AlertDuty({ fleet, list, book, outlets, own, rollouts: () => released, onTrouble });
     const stop = () => {
       duty.stop();
       book.stop();

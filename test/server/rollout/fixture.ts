@@ -1,21 +1,8 @@
 import type { ListedHost } from '../../../src/server/host-list.ts';
-import type { ReleaseSettings } from '../../../src/server/rollout/release-settings.ts';
 import type { Rollout } from '../../../src/store/rollout.ts';
 
 /** Hashes as long as real ones, told apart by their first letter. */
 export const [A, B, C] = ['a', 'b', 'c'].map((letter) => letter.repeat(64)) as [string, string, string];
-
-export const RELEASE_SETTINGS: ReleaseSettings = {
-  waves: [
-    { label: '1', hosts: 1 },
-    { label: '10 %', share: 0.1 },
-    { label: 'all', share: 1 },
-  ],
-  healthMs: 7_000,
-  trialMs: 60_000,
-  maxCpuPercent: 25,
-  maxRssBytes: 300e6,
-};
 
 /** Release 1.3 has come after 1.2, unless a test says otherwise. */
 export function rollout(fields: Partial<Rollout> = {}): Rollout {

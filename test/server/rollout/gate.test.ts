@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Gate, type Judgement } from '../../../src/server/rollout/gate.ts';
-import { RELEASE_SETTINGS } from './fixture.ts';
+import { RELEASE_SETTINGS } from '../../support/release-settings.ts';
 
 /** The agent's clock is another one than the server's. */
 const AGENT_MS = Date.UTC(2026, 0, 1);

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import type { ListedHost } from '../../../src/server/host-list.ts';
 import { nextStep, type Situation, type Step } from '../../../src/server/rollout/plan.ts';
 import type { Rollout } from '../../../src/store/rollout.ts';
-import { A, B, BEFORE, C, listed, RELEASE_SETTINGS, rollout } from './fixture.ts';
+import { RELEASE_SETTINGS } from '../../support/release-settings.ts';
+import { A, B, BEFORE, C, listed, rollout } from './fixture.ts';
 
 const WANTED = { wanted: 2, upgrade: undefined, upgradeFailure: undefined };
 const DONE = { wanted: 2, release: B, upgrade: 'done' } as const;
@@ -133,7 +134,7 @@ describe('plan of a rollout', { timeout: 30_000 }, () => {
       step(halted, [failed, listed('x', WANTED), listed('y', { ...WANTED, upgrade: 'receiving' })]),
       undefined,
     );
-    const back = { do: 'return', to: BEFORE, reason: 'release 1.3 halted: db-07: it crashed' };
+    const back = { do: 'return', to: BEFORE, reason: 'release 1.3 halted at db-07: it crashed' };
     for (const other of [DONE, { ...DONE, ...AWAY }, { ...WANTED, upgrade: 'testing' as const }])
       assert.deepEqual(step(halted, [failed, listed('x', other)]), back);
     assert.equal(step(halted, [failed, listed('x', DONE)], { rollouts: [halted] }), undefined);

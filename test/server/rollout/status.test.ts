@@ -7,7 +7,8 @@ import { RolloutView } from '../../../src/server/rollout/status.ts';
 import type { Rollout } from '../../../src/store/rollout.ts';
 import { FakeFleet } from '../../support/fake-fleet.ts';
 import { FakeRollouts } from '../../support/fake-rollouts.ts';
-import { B, BEFORE, listed, RELEASE_SETTINGS, rollout } from './fixture.ts';
+import { RELEASE_SETTINGS } from '../../support/release-settings.ts';
+import { B, BEFORE, listed, rollout } from './fixture.ts';
 
 async function view(t: TestContext, acts: Rollout[], rows: ListedHost[]) {
   const fleet = new FakeFleet();
