@@ -328,3 +328,18 @@ export function openWorld(t: TestContext): World {
   });
   return world;
 }
+
+/** A fleet of one server that runs 1.2, to which 1.3 was just released. */
+export async function released(t: TestContext, count: number): Promise<{ world: World; before: string; hash: string }> {
+  const world = openWorld(t);
+  const releases = new FakeReleases('1.3', { runtime: Buffer.alloc(1_000, 'node') });
+  const before = releases.add('1.2');
+  const hash = releases.own.hash;
+  const server = await world.server('srv-1', releases);
+  await world.store.release({ version: '1.2', hash: before, state: 'done', wave: 1 }, 0);
+  await world.add(count, before);
+  server.duty.start();
+  await world.pass(3_000);
+  await world.store.release({ version: '1.3', hash, state: 'running', wave: 0 }, 1);
+  return { world, before, hash };
+}

@@ -1,21 +1,6 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
-import { FakeReleases } from '../../support/fake-releases.ts';
-import { openWorld, type World } from './simulation.ts';
-
-/** A fleet that runs 1.2, to which 1.3 was just released. */
-async function released(t: TestContext, count: number): Promise<{ world: World; before: string; hash: string }> {
-  const world = openWorld(t);
-  const releases = new FakeReleases('1.3', { runtime: Buffer.alloc(1_000, 'node') });
-  const before = releases.add('1.2');
-  const server = await world.server('srv-1', releases);
-  await world.store.release({ version: '1.2', hash: before, state: 'done', wave: 1 }, 0);
-  await world.add(count, before);
-  server.duty.start();
-  await world.pass(3_000);
-  await world.store.release({ version: '1.3', hash: releases.own.hash, state: 'running', wave: 0 }, 1);
-  return { world, before, hash: releases.own.hash };
-}
+import { describe, it } from 'node:test';
+import { released, type World } from './simulation.ts';
 
 /** @returns the hosts that run it, each time that they are more. */
 async function watched(world: World, hash: string, forMs = 90_000): Promise<number[]> {
