@@ -55,4 +55,24 @@ describe('listed row', { timeout: 30_000 }, () => {
     const lastSeenAt = '2026-11-23T04:00:00.000Z';
     assert.equal(listedRow({ ...row, lastSeenAt }, listed, false).lastSeenAt, lastSeenAt);
   });
+
+  it('shows a host that is being upgraded, and the step', () => {
+    assert.deepEqual(shown({ upgrade: 'receiving' }, HERE), ['upgrading', 'receives a release']);
+    assert.deepEqual(shown({ upgrade: 'testing' }, HERE), ['upgrading', 'tests a release']);
+    assert.deepEqual(shown({ upgrade: 'trial' }, HERE), ['upgrading', 'has a release on trial']);
+    assert.deepEqual(shown({ upgrade: 'trial', server: 'srv-2' }, AWAY, true), ['upgrading', 'has a release on trial']);
+    for (const upgrade of ['waiting', 'done', 'away'] as const)
+      assert.deepEqual(shown({ upgrade }, HERE), ['online', undefined]);
+  });
+
+  it('shows a host as offline whose agent left, unless it went to begin with a release', () => {
+    assert.deepEqual(shown({ upgrade: 'receiving' }), ['offline', 'silent (4408)']);
+    assert.deepEqual(shown({ upgrade: 'trial' }), ['upgrading', 'has a release on trial']);
+  });
+
+  it('shows why a host was not upgraded, which is no less online for that', () => {
+    const failed = { upgrade: 'failed', upgradeFailure: 'the disk is full' } as const;
+    assert.deepEqual(shown(failed, HERE), ['online', 'not upgraded: the disk is full']);
+    assert.deepEqual(shown(failed), ['offline', 'not upgraded: the disk is full']);
+  });
 });
