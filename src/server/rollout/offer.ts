@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { FleetStore } from '../../store/fleet.ts';
 import type { Rollout, RolloutStore } from '../../store/rollout.ts';
 import type { ReleaseSource } from '../release/release-source.ts';
@@ -24,7 +23,10 @@ export interface OfferOptions {
  */
 export async function offerOwn(options: OfferOptions, signal: AbortSignal): Promise<string | undefined> {
   const { serverName, fleet, store, source } = options;
-  while (!(await fleet.lease(LEASE, serverName, LEASE_MS))) await delay(RETRY_MS, undefined, { signal });
+  while (!(await fleet.lease(LEASE, serverName, LEASE_MS))) {
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    signal.throwIfAborted();
+  }
   try {
     for (;;) {
       signal.throwIfAborted();

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { manifestSchema, UPGRADE_STATES, type Upgraded, type Want } from '../../protocol/release.ts';
 import type { AgentConnection } from '../registry.ts';
 import type { SignedManifest, WantedManifest } from '../release/release-source.ts';
@@ -125,8 +124,11 @@ export class Transfer {
       return;
     }
     const data = isOffered ? await source.read(sha256, offset) : undefined;
-    while (connection.unreadBytes > MAX_UNREAD_BYTES) await delay(UNREAD_CHECK_MS, undefined, { signal });
     signal.throwIfAborted();
+    while (connection.unreadBytes > MAX_UNREAD_BYTES) {
+      await new Promise((resolve) => setTimeout(resolve, UNREAD_CHECK_MS));
+      signal.throwIfAborted();
+    }
     this.#isAnswering = false;
     this.#watch();
     connection.send({ type: 'chunk', sha256, offset, ...(data !== undefined && { data: data.toString('base64') }) });
