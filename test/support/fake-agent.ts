@@ -1,6 +1,7 @@
 import type { Beat, Watch } from '../../src/protocol/message.ts';
 import { metricBySort } from '../../src/protocol/metric.ts';
 import { MAX_LIMIT } from '../../src/protocol/query.ts';
+import type { RunningRelease } from '../../src/protocol/release.ts';
 import type { HostUsage, ProcessRow } from '../../src/protocol/row.ts';
 import { select } from '../../src/protocol/select.ts';
 import { aProcess, usage } from '../store/sample.ts';
@@ -46,8 +47,9 @@ export class FakeAgent {
     for (const message of this.#underWay.splice(0)) this.#onMessage(message);
   }
 
-  hello(version = '1.0.0'): void {
-    this.wire.send({ type: 'hello', host: this.host, version, outbox: { waiting: 0, dropped: 0 } });
+  hello(version = '1.0.0', release?: RunningRelease): void {
+    const outbox = { waiting: 0, dropped: 0 };
+    this.wire.send({ type: 'hello', host: this.host, version, outbox, ...(release !== undefined && { release }) });
   }
 
   /** A new sample: answers to what is watched, then the beat. */

@@ -2,6 +2,7 @@ import type { TestContext } from 'node:test';
 import { OperatorClient } from '../../src/client/operator.ts';
 import { AGENT_PATH, OPERATE_PATH } from '../../src/protocol/message.ts';
 import type { Act, Outcome, ServerToOperator } from '../../src/protocol/operator.ts';
+import type { RunningRelease } from '../../src/protocol/release.ts';
 import { HostList } from '../../src/server/host-list.ts';
 import { Mesh } from '../../src/server/mesh.ts';
 import { Releasing } from '../../src/server/rollout/releasing.ts';
@@ -35,6 +36,7 @@ export class TestMesh {
   readonly server: Server;
   readonly mesh: Mesh;
   readonly troubles: string[] = [];
+  releaseSettings = RELEASE_SETTINGS;
   /** What was said about this server's own release. */
   readonly news: string[] = [];
   /** Tokens that were brought to this machine's own agent. */
@@ -56,7 +58,7 @@ export class TestMesh {
     this.rollouts = new RolloutList(rollouts);
     const releasing = new Releasing({
       ...{ serverName: name, fleet, store: rollouts, hosts: this.hosts, rollouts: this.rollouts },
-      ...{ registry: this.server.registry, openSource: async () => releases, settings: () => RELEASE_SETTINGS },
+      ...{ registry: this.server.registry, openSource: async () => releases, settings: () => this.releaseSettings },
       ...{ sampleMs: () => SETTINGS.sampleMs, onNews: (text) => this.news.push(text), onTrouble },
     });
     this.mesh = new Mesh({
@@ -92,9 +94,9 @@ export class TestMesh {
   }
 
   /** An agent that has been welcomed. */
-  async agent(host: string, generation = 0): Promise<FakeAgent> {
+  async agent(host: string, generation = 0, release?: RunningRelease): Promise<FakeAgent> {
     const agent = new FakeAgent(host, await this.#connect(AGENT_PATH, tokenOf(host, generation)));
-    agent.hello();
+    agent.hello('1.0.0', release);
     await agent.wire.next('welcome');
     return agent;
   }
