@@ -11,16 +11,14 @@ import type { Footprint, Network } from '../protocol/row.ts';
 import { keptDescriptors } from './abilities.ts';
 import { culprits } from './culprits.ts';
 import { DetailReader } from './details.ts';
-import { Disks } from './history/disks.ts';
-import { IntervalBuilder } from './history/interval.ts';
+import { type Handover, HandoverFile } from './handover.ts';
 import { Outbox } from './history/outbox.ts';
+import { Recorder } from './history/recorder.ts';
 import { Identities } from './identity/identity.ts';
 import type { KernelAccess } from './kernel-access.ts';
 import { LastResort } from './last-resort.ts';
 import { limitation } from './limitation.ts';
 import { Link } from './link.ts';
-import { Endpoints } from './network/endpoints.ts';
-import { Interfaces } from './network/interfaces.ts';
 import type { ListeningPorts } from './network/sockets.ts';
 import { Pace } from './pace.ts';
 import { PssReader } from './pss.ts';
@@ -64,6 +62,11 @@ interface AgentEvents {
 
 /** The second snapshot comes this soon after the first, so that a viewer need not wait for a whole period. */
 const FIRST_SAMPLE_MS = 400;
+/** The first interval of an agent that goes on for another ends after this, so that nobody has to wait for a boundary. */
+const FIRST_INTERVAL_MS = 2_000;
+const SECOND_MS = 1_000;
+/** Timers may fire a millisecond early. */
+const TIMER_SLACK_MS = 2;
 const HEARTBEAT_MS = 3_000;
 /** The kernel holds what ended in between; in a storm that is some MB. */
 const EXITS_EVERY_MS = 250;
@@ -76,12 +79,9 @@ export class Agent extends EventEmitter<AgentEvents> {
   readonly #kernel: KernelAccess;
   readonly #listenDump: ListenDump | undefined;
   readonly #sources: Sources;
-  readonly #disks: Disks;
-  readonly #interfaces: Interfaces;
-  readonly #endpoints = new Endpoints();
   readonly #pss: PssReader;
   readonly #watches: Watches;
-  readonly #builder: IntervalBuilder;
+  readonly #recorder: Recorder;
   readonly #outbox: Outbox;
   readonly #link: Link;
   readonly #lastResort: LastResort | undefined;
@@ -90,10 +90,12 @@ export class Agent extends EventEmitter<AgentEvents> {
   readonly #settingsFile: SettingsFile;
   readonly #pageBytes: number;
   #settings: Settings | undefined;
-  #firstSample: NodeJS.Timeout | undefined;
+  readonly #handoverFile: HandoverFile;
+  /** Of the agent before, until it is gone on from. */
+  #handover: Handover | undefined;
+  #handoverProblem: unknown;
+  #timer: NodeJS.Timeout | undefined;
   #exitPolls: NodeJS.Timeout | undefined;
-  #lastBoundaryMs = 0;
-  #clockSetBacks = 0;
   #footprint = process.cpuUsage();
 
   /** @throws when the data folder cannot be used. */
@@ -108,18 +110,25 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#identities = new Identities({ procRoot, passwdPath, ownPid: process.pid, dump: this.#listenDump });
     this.#sources = options.openSources(this.#identities.listeners);
     this.#sampler = new Sampler(this.#scanner, this.#sources);
-    this.#disks = new Disks(procRoot);
-    this.#interfaces = new Interfaces(sysRoot);
     this.#pss = new PssReader(procRoot);
     const details = new DetailReader(procRoot, this.#pss);
     this.#watches = new Watches(options.host, this.#pageBytes, { identities: this.#identities, details });
-    this.#builder = new IntervalBuilder(this.#identities, this.#pageBytes);
     this.#outbox = new Outbox(join(options.dataDir, 'outbox'));
+    this.#recorder = new Recorder({
+      ...{ procRoot, sysRoot, pageBytes: this.#pageBytes, identities: this.#identities, outbox: this.#outbox },
+      onKept: () => void this.#deliver(),
+    });
     this.#settingsFile = new SettingsFile(join(options.dataDir, 'settings.json'));
     this.#settings = this.#settingsFile.read();
     this.#schedule = new Schedule(this.#settings?.sampleMs ?? 2_000, () => this.#tick());
+    this.#handoverFile = new HandoverFile(join(options.dataDir, 'handover'), procRoot);
+    try {
+      this.#handover = this.#handoverFile.take();
+    } catch (error) {
+      this.#handoverProblem = error;
+    }
     this.#link = new Link({
-      servers: options.servers,
+      servers: beginningWith(this.#handover?.server, options.servers),
       token: options.token,
       ...(options.pin && { pin: options.pin }),
       heartbeatMs: this.#settings?.heartbeatMs ?? HEARTBEAT_MS,
@@ -149,19 +158,66 @@ export class Agent extends EventEmitter<AgentEvents> {
 
   /** @throws when /proc cannot be read. */
   start(): void {
-    this.#sampler.sample();
+    if (this.#handoverProblem !== undefined) this.emit('trouble', unusable(this.#handoverProblem));
+    const handover = this.#handover;
+    this.#handover = undefined;
+    if (handover === undefined) this.#sampler.sample();
     this.#link.connect();
     const { exits } = this.#sources;
     if (exits !== undefined) this.#exitPolls = setInterval(() => exits.poll(), EXITS_EVERY_MS);
-    this.#firstSample = setTimeout(() => {
+    if (handover !== undefined) this.#goOnFrom(handover);
+    else
+      this.#timer = setTimeout(() => {
+        this.#tick();
+        this.#schedule.start();
+      }, FIRST_SAMPLE_MS);
+  }
+
+  #goOnFrom({ baseline, recorder }: Handover): void {
+    const now = Date.now();
+    const earlyMs = Math.ceil((now + FIRST_INTERVAL_MS) / SECOND_MS) * SECOND_MS;
+    this.#sampler.resume(baseline);
+    this.#recorder.resume(recorder, baseline.previous, earlyMs);
+    // Two samples that are almost one would tell rates of next to no time.
+    if (this.#schedule.nextInMs > FIRST_SAMPLE_MS) this.#tick();
+    this.#schedule.start();
+    this.#timer = setTimeout(
+      () => {
+        if (earlyMs % this.#schedule.periodMs !== 0) this.#tick();
+      },
+      earlyMs - now + TIMER_SLACK_MS,
+    );
+  }
+
+  /**
+   * Leaves everything so that the next agent of this data folder goes on without a gap, and stops: takes a last sample on
+   * the next whole second and ends the interval with it. To be called at most once, of an agent that was started.
+   * @throws Error when the disk does not take it; the agent then goes on as before.
+   */
+  async handOver(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#schedule.stop();
+    try {
+      await new Promise<void>((resolve) => {
+        this.#timer = setTimeout(resolve, SECOND_MS - (Date.now() % SECOND_MS) + TIMER_SLACK_MS);
+      });
       this.#tick();
+      if (this.#settings !== undefined) this.#recorder.cut(this.#settings);
+      await this.#recorder.settled();
+      if (this.#outbox.problem !== undefined) throw new Error(this.#outbox.problem);
+      const { baseline } = this.#sampler;
+      if (baseline === undefined) throw new Error('there is no sample to go on from');
+      this.#handoverFile.write({ server: this.#link.server, baseline, recorder: this.#recorder.state });
+    } catch (error) {
       this.#schedule.start();
-    }, FIRST_SAMPLE_MS);
+      throw error;
+    }
+    this.stop();
   }
 
   /** Stops sampling and hangs up; what waits in the outbox stays there. */
   stop(): void {
-    clearTimeout(this.#firstSample);
+    clearTimeout(this.#timer);
     clearInterval(this.#exitPolls);
     this.#schedule.stop();
     this.#link.close();
@@ -184,25 +240,10 @@ export class Agent extends EventEmitter<AgentEvents> {
   #use(sample: Sample): void {
     this.#identities.update(sample.snapshot);
     for (const answer of this.#watches.evaluate(sample, performance.now())) this.#link.sendLive(answer);
-    this.#interfaces.add(sample.snapshot);
+    this.#recorder.add(sample);
     this.#beat(sample);
-    this.#disks.add(sample.snapshot);
-    this.#endpoints.add(sample.network?.endpoints ?? [], sample.durationMs, this.#namesOf(sample));
-    this.#builder.add(sample);
-    this.#closeInterval(sample.atMs);
+    if (this.#settings !== undefined) this.#recorder.endPassed(this.#settings);
     this.#pss.takeTurn(sample.snapshot.processes, sample.snapshot.monotonicMs);
-  }
-
-  /** Each process is named once, however many endpoints it has. */
-  #namesOf({ processes }: Sample): (pid: number) => string | undefined {
-    const names = new Map<number, string | undefined>();
-    return (pid) => {
-      if (names.has(pid)) return names.get(pid);
-      const process = processes.get(pid);
-      const name = process && this.#identities.instanceOf(process);
-      names.set(pid, name);
-      return name;
-    };
   }
 
   #beat(sample: Sample): void {
@@ -226,7 +267,7 @@ export class Agent extends EventEmitter<AgentEvents> {
   #network({ network, durationMs }: Sample): Network {
     const rate = (bytes = 0): number => Math.round((bytes / durationMs) * 1000);
     return {
-      interfaces: [...this.#interfaces.latest],
+      interfaces: [...this.#recorder.interfaces],
       overheadInBytesPerSec: rate(network?.overheadInBytes),
       overheadOutBytesPerSec: rate(network?.overheadOutBytes),
       loopbackBytesPerSec: rate(network?.loopbackBytes),
@@ -247,27 +288,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     };
   }
 
-  /** Ends the interval when the wall clock has passed a whole multiple of its length. */
-  #closeInterval(atMs: number): void {
-    const settings = this.#settings;
-    if (settings === undefined) return;
-    const boundaryMs = Math.floor(atMs / settings.intervalMs) * settings.intervalMs;
-    if (boundaryMs === this.#lastBoundaryMs) return;
-    // A clock that was set back meets the same boundaries again: a second keeps their intervals apart.
-    if (boundaryMs < this.#lastBoundaryMs) this.#clockSetBacks += 1;
-    const isFirst = this.#lastBoundaryMs === 0;
-    this.#lastBoundaryMs = boundaryMs;
-    if (isFirst) return;
-    void this.#keep(boundaryMs + ((this.#clockSetBacks * 1_000) % settings.intervalMs), settings);
-  }
-
-  async #keep(endMs: number, settings: Settings): Promise<void> {
-    const disks = this.#disks.close(settings.mounts);
-    const interval = this.#builder.close(endMs, settings.rules);
-    interval.interfaces = this.#interfaces.close();
-    interval.endpoints = this.#endpoints.close(settings.rules);
-    interval.disks = await disks;
-    await this.#outbox.append(interval);
+  async #deliver(): Promise<void> {
     await this.#link.sendIntervals();
     this.#kernel.libc?.trim();
   }
@@ -284,7 +305,7 @@ export class Agent extends EventEmitter<AgentEvents> {
   }
 
   #onSettings(settings: Settings): void {
-    if (settings.intervalMs !== this.#settings?.intervalMs) this.#lastBoundaryMs = 0;
+    if (settings.intervalMs !== this.#settings?.intervalMs) this.#recorder.restart();
     this.#settings = settings;
     this.#schedule.setPeriod(settings.sampleMs);
     try {
@@ -293,4 +314,15 @@ export class Agent extends EventEmitter<AgentEvents> {
       this.emit('trouble', error instanceof Error ? error : new Error(String(error)));
     }
   }
+}
+
+/** The same servers, to be tried in the same order from this one on. */
+function beginningWith(first: string | undefined, servers: readonly string[]): readonly string[] {
+  const at = Math.max(0, servers.indexOf(first ?? ''));
+  return [...servers.slice(at), ...servers.slice(0, at)];
+}
+
+function unusable(cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new Error(`begins afresh, as what the agent before handed over cannot be used: ${reason}`, { cause });
 }

@@ -98,7 +98,7 @@ export class Link extends EventEmitter<LinkEvents> {
   }
 
   /** The one that is connected to, or was dialled last. */
-  get #server(): string {
+  get server(): string {
     return this.#options.servers.find((server) => agentUrl(server) === this.#socket.url) ?? this.#socket.url;
   }
 
@@ -106,11 +106,11 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#welcomed = false;
     this.#delivery.close();
     if (status.state === 'open') this.#sayHello();
-    this.emit('status', status, this.#server);
+    this.emit('status', status, this.server);
     // Whoever refuses an agent lives: others may well be taken in.
-    if (status.state === 'refused' && this.#reach.refused(this.#server, status.reason)) this.emit('reachedAgain');
+    if (status.state === 'refused' && this.#reach.refused(this.server, status.reason)) this.emit('reachedAgain');
     if (status.state !== 'lost') return;
-    const sinceMs = this.#reach.failed(this.#server, status.reason);
+    const sinceMs = this.#reach.failed(this.server, status.reason);
     if (sinceMs !== undefined) this.emit('alone', sinceMs, this.#reach.unreachable);
   }
 

@@ -2,7 +2,7 @@ import type { HostUsage } from '../protocol/row.ts';
 import { account, type Ledger, openLedger } from './accounting.ts';
 import { attribute, type Carry, type EndedChildren, lastRows, NO_CARRY, type Usage } from './attribution/attribute.ts';
 import type { Exits, ExitWindow } from './attribution/exits.ts';
-import { Zombies } from './attribution/zombies.ts';
+import { type SettledZombies, Zombies } from './attribution/zombies.ts';
 import { accountNetwork, type NetworkUsage } from './network/accounting.ts';
 import type { EndpointBytes, NetworkReading, NetworkSource } from './network/source.ts';
 import { roundUsage } from './rounding.ts';
@@ -49,6 +49,14 @@ export interface SampleSources {
   network?: NetworkSource | undefined;
 }
 
+/** What the next window is measured against. */
+export interface Baseline {
+  previous: Snapshot;
+  zombies: SettledZombies;
+  carry: Carry;
+  ledger: Ledger;
+}
+
 /** A chain of processes that started each other and ended is not followed further. */
 const MAX_ANCESTORS = 64;
 
@@ -60,6 +68,7 @@ export class Sampler {
   #previous: Snapshot | undefined;
   #carry: Carry = NO_CARRY;
   #ledger: Ledger | undefined;
+  #isHandedOver = false;
 
   #networkProblem: Error | undefined;
 
@@ -73,6 +82,24 @@ export class Sampler {
     return this.#networkProblem;
   }
 
+  /** Undefined before the first sample. */
+  get baseline(): Baseline | undefined {
+    const previous = this.#previous;
+    if (previous === undefined) return undefined;
+    const ledger = this.#ledger ?? openLedger(previous);
+    return { previous, zombies: this.#zombies.settled, carry: this.#carry, ledger };
+  }
+
+  /** Goes on from where another sampler stood; to be called before the first sample. */
+  resume({ previous, zombies, carry, ledger }: Baseline): void {
+    this.#scanner.resume(previous.processes);
+    this.#zombies.settled = zombies;
+    this.#previous = previous;
+    this.#carry = carry;
+    this.#ledger = ledger;
+    this.#isHandedOver = true;
+  }
+
   /** @returns undefined the first time: there is no usage without an earlier snapshot. */
   sample(): Sample | undefined {
     const { exits: exitSource } = this.#sources;
@@ -80,6 +107,25 @@ export class Sampler {
     const read = this.#scanner.take();
     const reading = this.#readNetwork(read);
     const exits = exitSource?.endScan();
+    try {
+      return this.#measure(read, reading, exits);
+    } catch (cause) {
+      if (!this.#isHandedOver) throw cause;
+      this.#beginWith(read);
+      throw new Error('begins afresh, as nothing can be measured against what was handed over', { cause });
+    } finally {
+      this.#isHandedOver = false;
+    }
+  }
+
+  #beginWith(first: Snapshot): void {
+    this.#zombies.settled = new Map();
+    this.#previous = first;
+    this.#carry = NO_CARRY;
+    this.#ledger = openLedger(first);
+  }
+
+  #measure(read: Snapshot, reading: NetworkReading | undefined, exits: ExitWindow | undefined): Sample | undefined {
     const current = this.#zombies.settle(read, exits);
     const previous = this.#previous;
     this.#previous = current;

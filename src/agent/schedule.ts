@@ -14,13 +14,17 @@ export class Schedule {
 
   start(): void {
     this.stop();
-    const now = Date.now();
-    // Timers may fire a millisecond early; the same grid point must not be met twice.
-    const next = (Math.floor((now + 2) / this.#periodMs) + 1) * this.#periodMs;
     this.#timer = setTimeout(() => {
       this.start();
       this.#tick();
-    }, next - now);
+    }, this.nextInMs);
+  }
+
+  /** How long it is from now to the next point of the grid. */
+  get nextInMs(): number {
+    const now = Date.now();
+    // Timers may fire a millisecond early; the same grid point must not be met twice.
+    return (Math.floor((now + 2) / this.#periodMs) + 1) * this.#periodMs - now;
   }
 
   get periodMs(): number {

@@ -65,6 +65,8 @@ export class Scanner {
   readonly #stat = emptyPidStat();
   readonly #io: PidIo = { readBytes: 0, writeBytes: 0 };
   readonly #tracked = new Map<number, Tracked>();
+  /** Until the first scan: what another scanner read last. */
+  #before: ReadonlyMap<number, ProcessCounters> = new Map();
   #scan = 0;
   #forksListed: number | undefined;
 
@@ -72,6 +74,11 @@ export class Scanner {
     this.#procRoot = options.procRoot;
     this.#host = new HostReader(options.procRoot, options.sysRoot);
     this.#pool = new DescriptorPool(options.keptDescriptors);
+  }
+
+  /** Goes on from the last scan of another scanner; to be called before the first one. */
+  resume(processes: ReadonlyMap<number, ProcessCounters>): void {
+    this.#before = processes;
   }
 
   /** @throws when the host's own files cannot be read; a process that cannot is left out. */
@@ -88,6 +95,7 @@ export class Scanner {
       if (counters.io === undefined) ioHidden += 1;
     }
     this.#forgetVanished();
+    this.#before = new Map();
     return { monotonicMs: host.monotonicMs, wallMs, host, processes, ioHidden };
   }
 
@@ -112,7 +120,8 @@ export class Scanner {
     if (tracked === undefined) {
       const dir = `${this.#procRoot}/${pid}`;
       const stat = new KernelFile(`${dir}/stat`, this.#pool);
-      tracked = { stat, io: new KernelFile(`${dir}/io`, this.#pool), scan: 0, ioDenied: false, last: undefined };
+      const io = new KernelFile(`${dir}/io`, this.#pool);
+      tracked = { stat, io, scan: 0, ioDenied: false, last: this.#before.get(pid) };
     }
     if (tracked.stat.read(this.#text) !== undefined || !parsePidStat(this.#text, this.#stat)) return undefined;
     if (tracked.scan === 0) this.#tracked.set(pid, tracked);

@@ -30,6 +30,7 @@ export class Clock {
     for (const [name, mock] of Object.entries(mocks)) t.mock.method(globalThis, name as 'setTimeout', mock as never);
     t.mock.method(Date, 'now', () => this.wallMs);
     t.mock.method(performance, 'now', () => this.monotonicMs);
+    t.mock.method(process.hrtime, 'bigint', () => BigInt(this.monotonicMs) * 1_000_000n);
   }
 
   /** Lets so much time pass, millisecond by millisecond, so that every timer fires at its own moment. */

@@ -30,6 +30,14 @@ interface Account {
   sums: { [name in MetricName]?: { weighted: number; max: number } };
 }
 
+/** Where the last interval ended. */
+export interface Seam {
+  /** 0 before the first. */
+  endMs: number;
+  /** When its last sample was taken, at its end or, under load, long after it. */
+  sampledAtMs: number;
+}
+
 /** Makes intervals of samples: averages and maxima, of the host and of the processes that matter. */
 export class IntervalBuilder {
   readonly #identities: Identities;
@@ -39,9 +47,8 @@ export class IntervalBuilder {
   readonly #host = new HostMeans();
   #durationMs = 0;
   #samples = 0;
-  #lastEndMs = 0;
-  /** When the last sample of the interval before was taken, at its end or, under load, long after it. */
-  #lastSampleAtMs = 0;
+  /** Of the interval before; the next one meets it unless there is a gap between their samples. */
+  seam: Seam = { endMs: 0, sampledAtMs: 0 };
   /** By the wall clock. */
   #startedAtMs = 0;
   #latest: Sample | undefined;
@@ -81,8 +88,7 @@ export class IntervalBuilder {
       disks: [],
       processes: this.#worthRecording(rules, averages),
     };
-    this.#lastEndMs = endMs;
-    this.#lastSampleAtMs = this.#latest?.atMs ?? endMs;
+    this.seam = { endMs, sampledAtMs: this.#latest?.atMs ?? endMs };
     this.#ended.length = 0;
     this.#samples = 0;
     this.#durationMs = 0;
@@ -96,8 +102,8 @@ export class IntervalBuilder {
     const sampledAtMs = this.#latest?.atMs ?? endMs;
     const isSteady = Math.abs(this.#startedAtMs - (sampledAtMs - this.#durationMs)) <= SEAM_MS;
     const measured = isSteady ? this.#startedAtMs : long;
-    const meets = Math.abs(measured - this.#lastSampleAtMs) <= SEAM_MS;
-    return Math.min(endMs - 1, meets ? this.#lastEndMs : measured);
+    const meets = Math.abs(measured - this.seam.sampledAtMs) <= SEAM_MS;
+    return Math.min(endMs - 1, meets ? this.seam.endMs : measured);
   }
 
   /** A process that changed nothing since its last sample is passed over: its memory is accounted for when it changes. */
