@@ -80,6 +80,7 @@ export class FakeProc {
     );
     this.write('uptime', '1000.00 1999.00\n');
     this.write('meminfo', 'MemTotal:       24684084 kB\nMemFree:        23903360 kB\nMemAvailable:   24055108 kB\n');
+    this.write('sys/kernel/random/boot_id', '249dc5a9-24fa-4664-829f-8f3f32617250\n');
     this.write('net/dev', NET_DEV_HEADER);
     this.write('net/tcp', TCP_HEADER);
   }
