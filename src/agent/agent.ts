@@ -7,17 +7,16 @@ import { readPageSize } from '../procfs/auxv.ts';
 import { FilterError } from '../protocol/filter.ts';
 import type { Settings, Unreachable, Watch } from '../protocol/message.ts';
 import type { ConnectionStatus } from '../protocol/reconnect.ts';
-import type { Footprint, Network } from '../protocol/row.ts';
+import type { Footprint } from '../protocol/row.ts';
 import { keptDescriptors } from './abilities.ts';
-import { culprits } from './culprits.ts';
+import { beatOf } from './beat.ts';
 import { DetailReader } from './details.ts';
-import { type Handover, HandoverFile } from './handover.ts';
+import { type Handover, HandoverFile, serversFrom } from './handover.ts';
 import { Outbox } from './history/outbox.ts';
 import { Recorder } from './history/recorder.ts';
 import { Identities } from './identity/identity.ts';
 import type { KernelAccess } from './kernel-access.ts';
 import { LastResort } from './last-resort.ts';
-import { limitation } from './limitation.ts';
 import { Link } from './link.ts';
 import type { ListeningPorts } from './network/sockets.ts';
 import { Pace } from './pace.ts';
@@ -92,10 +91,10 @@ export class Agent extends EventEmitter<AgentEvents> {
   #settings: Settings | undefined;
   readonly #handoverFile: HandoverFile;
   /** Of the agent before, until it is gone on from. */
-  #handover: Handover | undefined;
-  #handoverProblem: unknown;
+  #handover: Handover | Error | undefined;
   #timer: NodeJS.Timeout | undefined;
   #exitPolls: NodeJS.Timeout | undefined;
+  #isStopped = false;
   #footprint = process.cpuUsage();
 
   /** @throws when the data folder cannot be used. */
@@ -122,13 +121,9 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#settings = this.#settingsFile.read();
     this.#schedule = new Schedule(this.#settings?.sampleMs ?? 2_000, () => this.#tick());
     this.#handoverFile = new HandoverFile(join(options.dataDir, 'handover'), procRoot);
-    try {
-      this.#handover = this.#handoverFile.take();
-    } catch (error) {
-      this.#handoverProblem = error;
-    }
+    this.#handover = this.#handoverFile.take();
     this.#link = new Link({
-      servers: beginningWith(this.#handover?.server, options.servers),
+      servers: serversFrom(this.#handover, options.servers),
       token: options.token,
       ...(options.pin && { pin: options.pin }),
       heartbeatMs: this.#settings?.heartbeatMs ?? HEARTBEAT_MS,
@@ -158,19 +153,22 @@ export class Agent extends EventEmitter<AgentEvents> {
 
   /** @throws when /proc cannot be read. */
   start(): void {
-    if (this.#handoverProblem !== undefined) this.emit('trouble', unusable(this.#handoverProblem));
     const handover = this.#handover;
     this.#handover = undefined;
-    if (handover === undefined) this.#sampler.sample();
+    if (handover instanceof Error) this.emit('trouble', handover);
+    if (handover === undefined || handover instanceof Error) this.#begin();
+    else this.#goOnFrom(handover);
     this.#link.connect();
     const { exits } = this.#sources;
     if (exits !== undefined) this.#exitPolls = setInterval(() => exits.poll(), EXITS_EVERY_MS);
-    if (handover !== undefined) this.#goOnFrom(handover);
-    else
-      this.#timer = setTimeout(() => {
-        this.#tick();
-        this.#schedule.start();
-      }, FIRST_SAMPLE_MS);
+  }
+
+  #begin(): void {
+    this.#sampler.sample();
+    this.#timer = setTimeout(() => {
+      this.#tick();
+      this.#schedule.start();
+    }, FIRST_SAMPLE_MS);
   }
 
   #goOnFrom({ baseline, recorder }: Handover): void {
@@ -191,7 +189,8 @@ export class Agent extends EventEmitter<AgentEvents> {
 
   /**
    * Leaves everything so that the next agent of this data folder goes on without a gap, and stops: takes a last sample on
-   * the next whole second and ends the interval with it. To be called at most once, of an agent that was started.
+   * the next whole second and ends the interval with it. Of an agent that was started; it takes some 1.2 s at most, and
+   * one more where a file system hangs.
    * @throws Error when the disk does not take it; the agent then goes on as before.
    */
   async handOver(): Promise<void> {
@@ -217,6 +216,8 @@ export class Agent extends EventEmitter<AgentEvents> {
 
   /** Stops sampling and hangs up; what waits in the outbox stays there. */
   stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
     clearTimeout(this.#timer);
     clearInterval(this.#exitPolls);
     this.#schedule.stop();
@@ -247,31 +248,12 @@ export class Agent extends EventEmitter<AgentEvents> {
   }
 
   #beat(sample: Sample): void {
-    const { atMs, host: usage } = sample;
-    const parts = { outbox: this.#outbox, sampler: this.#sampler, sources: this.#sources };
-    const message = limitation(sample.snapshot, parts);
-    const netSource = this.#sources.network?.name;
-    this.#link.sendLive({
-      type: 'beat',
-      atMs,
-      usage,
-      culprits: culprits(sample, this.#identities, this.#pageBytes),
-      agent: this.#measureSelf(sample.durationMs),
-      network: this.#network(sample),
-      ...(netSource !== undefined && { netSource }),
-      ...(this.#outbox.dropped > 0 && { droppedIntervals: this.#outbox.dropped }),
-      ...(message !== undefined && { message }),
-    });
-  }
-
-  #network({ network, durationMs }: Sample): Network {
-    const rate = (bytes = 0): number => Math.round((bytes / durationMs) * 1000);
-    return {
-      interfaces: [...this.#recorder.interfaces],
-      overheadInBytesPerSec: rate(network?.overheadInBytes),
-      overheadOutBytesPerSec: rate(network?.overheadOutBytes),
-      loopbackBytesPerSec: rate(network?.loopbackBytes),
-    };
+    const parts = { identities: this.#identities, pageBytes: this.#pageBytes, outbox: this.#outbox };
+    const { interfaces } = this.#recorder;
+    const agent = this.#measureSelf(sample.durationMs);
+    this.#link.sendLive(
+      beatOf(sample, { ...parts, sampler: this.#sampler, sources: this.#sources, interfaces, agent }),
+    );
   }
 
   /** Also sets the pace of the samples to come: what this one cost decides when the next may be taken. */
@@ -314,15 +296,4 @@ export class Agent extends EventEmitter<AgentEvents> {
       this.emit('trouble', error instanceof Error ? error : new Error(String(error)));
     }
   }
-}
-
-/** The same servers, to be tried in the same order from this one on. */
-function beginningWith(first: string | undefined, servers: readonly string[]): readonly string[] {
-  const at = Math.max(0, servers.indexOf(first ?? ''));
-  return [...servers.slice(at), ...servers.slice(0, at)];
-}
-
-function unusable(cause: unknown): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new Error(`begins afresh, as what the agent before handed over cannot be used: ${reason}`, { cause });
 }

@@ -43,6 +43,12 @@ const envelopeSchema = z.looseObject({
   }),
 });
 
+/** The same servers, to be tried in the same order from the one on that the agent before was connected to. */
+export function serversFrom(handover: Handover | Error | undefined, servers: readonly string[]): readonly string[] {
+  const at = handover === undefined || handover instanceof Error ? 0 : Math.max(0, servers.indexOf(handover.server));
+  return [...servers.slice(at), ...servers.slice(0, at)];
+}
+
 /** A handover on the disk, for one reader. It is of use only on the same boot, and for a minute. */
 export class HandoverFile {
   readonly #path: string;
@@ -66,13 +72,21 @@ export class HandoverFile {
 
   /**
    * Reads it and deletes it, whether or not it is of use, so that nobody stumbles over it twice.
-   * @returns undefined when there is none, with monotonic times turned into those of this process.
-   * @throws Error with the reason, in plain words, when it is of no use.
+   * @returns undefined when there is none; an Error, in plain words, when it is of no use. Monotonic times are those of
+   *   this process.
    */
-  take(): Handover | undefined {
-    const bytes = this.#takeBytes();
-    if (bytes === undefined) return undefined;
-    const envelope = open(bytes);
+  take(): Handover | Error | undefined {
+    try {
+      const bytes = this.#takeBytes();
+      return bytes && this.#open(bytes);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      return new Error(`begins afresh, as what the agent before handed over cannot be used: ${reason}`, { cause });
+    }
+  }
+
+  #open(bytes: Buffer): Handover {
+    const envelope = parse(bytes);
     if (envelope.bootId !== readBootId(this.#procRoot))
       throw new Error('it is from before the machine was started anew');
     const { nowMs, originMs } = sharedClock();
@@ -93,7 +107,7 @@ export class HandoverFile {
   }
 }
 
-function open(bytes: Buffer) {
+function parse(bytes: Buffer) {
   let content: unknown;
   try {
     content = deserialize(bytes);
