@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deserialize, serialize } from 'node:v8';
 import { attribute, type Carry, NO_CARRY } from '../../../src/agent/attribution/attribute.ts';
 import { Exits } from '../../../src/agent/attribution/exits.ts';
 import { seededRandom } from '../../support/random.ts';
@@ -17,13 +18,18 @@ interface Machine extends TreeOptions {
   slackTicks?: number;
   /** By how much of all that was used the sum may be off, 0–1; then nothing is asked of single processes. */
   slackShare?: number;
+  /** After every so many windows another process goes on: what exits told meanwhile, and were to tell again, is lost. */
+  handOverEvery?: number;
 }
 
 /** Runs a random machine that tells of its exits for a while and until everybody has ended, and adds up what was charged. */
-function run(seed: number, { stepsBetweenReads = 0, slackTicks = 0, slackShare = 0, ...options }: Machine) {
+function run(
+  seed: number,
+  { stepsBetweenReads = 0, slackTicks = 0, slackShare = 0, handOverEvery, ...options }: Machine,
+) {
   const source = new FakeTaskExits();
   const tree = new ProcessTree(seededRandom(seed), { ...options, exits: source });
-  const exits = new Exits(source);
+  let exits = new Exits(source);
   const charged = nothing();
   const byProcess = new Map<string, Resources>();
   let carry: Carry = NO_CARRY;
@@ -33,6 +39,11 @@ function run(seed: number, { stepsBetweenReads = 0, slackTicks = 0, slackShare =
     const isQuiet = window >= WINDOWS;
     if (!isQuiet) for (let steps = (seed * 7 + window * 13) % 120; steps > 0; steps -= 1) tree.step();
     else if (window === WINDOWS) tree.end();
+    if (handOverEvery !== undefined && window % handOverEvery === 0) {
+      while (source.next());
+      exits = new Exits(source);
+      ({ carry, previous } = deserialize(serialize({ carry, previous })));
+    }
     exits.beginScan();
     const current = tree.scan(isQuiet ? 0 : stepsBetweenReads);
     const attributed = attribute(previous, current, carry, exits.endScan());
@@ -133,3 +144,19 @@ test('charges what was used where counters are whole ticks and exits are exact',
     );
   }
 });
+
+for (const [title, handOverEvery, machine] of [
+  ['every fifth window', 5, {}],
+  ['every window, so that no exit is told at all', 1, {}],
+  ['every fifth window, while the world goes on between two reads of a scan, nearly', 5, RACES],
+] satisfies [string, number, Machine][]) {
+  test(`charges what was used when another process goes on ${title}`, () => {
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const { charged, used } = run(seed, { handOverEvery, ...machine });
+      for (const resource of RESOURCES) {
+        const share = charged[resource] / used[resource];
+        assert.ok(Math.abs(share - 1) <= (machine.slackShare ?? 0) + 1e-9, `seed ${seed}: ${resource} ${share}`);
+      }
+    }
+  });
+}
