@@ -19,7 +19,7 @@ function samplerWith(sources: SampleSources, ...taken: (Snapshot | Error)[]): Sa
     if (next === undefined || next instanceof Error) throw next ?? new Error('no more snapshots');
     return next;
   };
-  return new Sampler({ take } as unknown as Scanner, sources);
+  return new Sampler({ take, resume: () => undefined } as unknown as Scanner, sources);
 }
 
 const ticks = (sampler: Sampler): [number, number][] =>
@@ -184,4 +184,50 @@ test('charges what a process moved that nobody saw to the nearest living one of 
     sample?.network?.endpoints.map(({ pid }) => pid),
     [10, 10],
   );
+});
+
+test('goes on from where another sampler stood', () => {
+  const before = samplerOf(
+    snapshot(0, { 10: {}, 11: { ppid: 10, own: 100 }, 12: {} }),
+    snapshot(1, { 10: {}, 12: { own: 108 } }, { idleTicks: 100 }),
+  );
+  assert.deepEqual([ticks(before), ticks(before)], [[], [[12, 100]]]);
+  const { baseline } = before;
+  assert.ok(baseline !== undefined);
+  const sampler = samplerOf(snapshot(2, { 10: { reaped: 103 }, 12: { own: 108 } }, { idleTicks: 200 }));
+  sampler.resume(structuredClone(baseline));
+  const sample = sampler.sample();
+  assert.equal(sample?.durationMs, 1_000);
+  assert.deepEqual(
+    [...(sample?.usage ?? [])].map(([pid, { cpuTicks }]) => [pid, cpuTicks]),
+    [
+      [10, 3],
+      [12, 8],
+    ],
+  );
+});
+
+test('goes on with zombies whose exact time has been charged', () => {
+  const tasks = new FakeTaskExits();
+  const zombie = { ppid: 10, state: 'Z', bornAt: 0.5, own: 0 };
+  const before = samplerWith(
+    { exits: new Exits(tasks) },
+    snapshot(0, { 10: {} }),
+    snapshot(1, { 10: {}, 11: zombie }, { idleTicks: 100 }),
+  );
+  before.sample();
+  tasks.tell({ tgid: 11, ppid: 10, cpuTicks: 5, startedAtMs: T0_MS + 500, livedMs: 10 });
+  assert.deepEqual(ticks(before), [[11, 5]]);
+  const sampler = samplerWith(
+    { exits: new Exits(new FakeTaskExits()) },
+    snapshot(2, { 10: {}, 11: zombie }, { idleTicks: 200 }),
+    snapshot(3, { 10: { reaped: 6 } }, { idleTicks: 300 }),
+  );
+  assert.ok(before.baseline !== undefined);
+  sampler.resume(structuredClone(before.baseline));
+  assert.deepEqual([ticks(sampler), ticks(sampler)], [[], [[10, 1]]]);
+});
+
+test('has nothing to go on from before its first sample', () => {
+  assert.equal(samplerOf().baseline, undefined);
 });

@@ -140,6 +140,27 @@ test('keeps what was known of the I/O of a zombie, which no longer tells', (t) =
   });
 });
 
+test('goes on from what another scanner read: the same objects, and the I/O of zombies', (t) => {
+  const { proc, scanner } = setUp(t);
+  const io = join(proc.procRoot, '7/io');
+  proc.process({ pid: 7 }, { io: ioLines(100, 200) });
+  proc.process({ pid: 8 }, { io: ioLines(0, 0) });
+  proc.process({ pid: 9 }, { io: ioLines(5, 6) });
+  const before = scanner.take().processes;
+  const next = new Scanner({ procRoot: proc.procRoot, sysRoot: proc.sysRoot, keptDescriptors: 0 });
+  next.resume(structuredClone(before));
+  proc.process({ pid: 7, state: 'Z', utime: 3 });
+  chmodSync(io, 0o000);
+  proc.process({ pid: 9, startTicks: 500 }, { io: ioLines(0, 0) });
+  chmodSync(join(proc.procRoot, '9/io'), 0o000);
+  asNobody(() => {
+    const { processes } = next.take();
+    assert.deepEqual(processes.get(7)?.io, { readBytes: 100, writeBytes: 200 });
+    assert.deepEqual(processes.get(8), before.get(8));
+    assert.equal(processes.get(9)?.io, undefined, 'another process with the same pid');
+  });
+});
+
 test('asks again for I/O that was refused when the process becomes another program', (t) => {
   const { proc, scanner } = setUp(t);
   const io = join(proc.procRoot, '7/io');
