@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
 import type { Interval } from '../../src/protocol/interval.ts';
+import { NET_DEV_HEADER } from '../support/fake-proc.ts';
 import { GUARD, NOON, nextInterval, pass, setUp, welcomed } from './agent-rig.ts';
 import { type Connection, FakeServer } from './fake-server.ts';
 
@@ -19,8 +21,10 @@ async function running(t: TestContext, ms: number, settings = {}) {
 
 async function handOver({ agent, clock }: Pick<Rig, 'agent' | 'clock'>): Promise<void> {
   const done = agent.handOver();
-  // To the next whole second, and no further: what comes after the timer runs when this test waits.
-  clock.advance(1_002 - (clock.wallMs % 1_000));
+  // Nothing is done before the next whole second.
+  clock.advance(999 - (clock.wallMs % 1_000));
+  await setImmediate();
+  clock.advance(3);
   await done;
 }
 
@@ -77,6 +81,10 @@ test('goes on for the agent before it: no gap, nothing twice, an early first int
     after.map((interval) => Math.round(ticks([interval]))),
     [30, 65, 0],
   );
+  assert.deepEqual(
+    after.map(({ samples }) => samples),
+    [3, 3, 4],
+  );
   assert.deepEqual(troubles, []);
 });
 
@@ -92,6 +100,28 @@ test('measures its first sample at once, and against the last one of the agent b
   await pass(rig.clock, second, 3_000);
   const [, interval] = await intervals(second, 2);
   assert.deepEqual([interval?.samples, Math.round(ticks([interval as Interval]))], [4, 35]);
+});
+
+test('knows what disks and interfaces did between the two agents', GUARD, async (t) => {
+  const settings = { mounts: ['/'] };
+  const rig = await running(t, 500, settings);
+  const { proc, clock } = rig;
+  const count = (bytes: number): void => {
+    proc.write('self/mountinfo', '22 1 254:0 / / rw - ext4 /dev/vda rw\n');
+    proc.write('diskstats', ` 254       0 vda 10 0 ${bytes / 512} 4 20 0 160 8 0 12 12 0 0 0 0 0 0\n`);
+    proc.write('net/dev', `${NET_DEV_HEADER}  eth0: ${bytes} 0 0 0 0 0 0 0 0 0\n`);
+  };
+  count(0);
+  await pass(clock, rig.connection, 1_600);
+  await handOver(rig);
+  count(3 * 51_200);
+  const second = await goOn(rig, 100, settings);
+  await pass(clock, second, 4_000);
+  const [, interval] = await intervals(second, 2);
+  assert.deepEqual(spans([interval as Interval]), [[3_000, 6_000]]);
+  // 3 s, less the 2 ms that the last sample came late.
+  assert.equal(interval?.interfaces?.[0]?.inBytesPerSec, Math.round((3 * 51_200) / 2.998));
+  assert.equal(interval?.disks[0]?.readBytesPerSec, Math.round((3 * 51_200) / 2.998));
 });
 
 test('takes no sample for its own sake where the next one is near', GUARD, async (t) => {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { openLedger } from '../../src/agent/accounting.ts';
+import { NO_CARRY } from '../../src/agent/attribution/attribute.ts';
 import { Exits } from '../../src/agent/attribution/exits.ts';
 import { type NetworkBytes, type NetworkSource, noBytes } from '../../src/agent/network/source.ts';
 import { Sampler, type SampleSources } from '../../src/agent/sampler.ts';
@@ -205,6 +207,14 @@ test('goes on from where another sampler stood', () => {
       [12, 8],
     ],
   );
+});
+
+test('has its scanner go on, too', (t) => {
+  const resume = t.mock.fn();
+  const previous = snapshot(0, { 10: {} });
+  const sampler = new Sampler({ take: () => snapshot(1, {}), resume } as unknown as Scanner);
+  sampler.resume({ previous, zombies: new Map(), carry: NO_CARRY, ledger: openLedger(previous) });
+  assert.equal(resume.mock.calls[0]?.arguments[0], previous.processes);
 });
 
 test('goes on with zombies whose exact time has been charged', () => {

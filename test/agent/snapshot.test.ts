@@ -146,6 +146,7 @@ test('goes on from what another scanner read: the same objects, and the I/O of z
   proc.process({ pid: 7 }, { io: ioLines(100, 200) });
   proc.process({ pid: 8 }, { io: ioLines(0, 0) });
   proc.process({ pid: 9 }, { io: ioLines(5, 6) });
+  proc.process({ pid: 10 }, { io: ioLines(7, 8) });
   const before = scanner.take().processes;
   const next = new Scanner({ procRoot: proc.procRoot, sysRoot: proc.sysRoot, keptDescriptors: 0 });
   next.resume(structuredClone(before));
@@ -153,12 +154,16 @@ test('goes on from what another scanner read: the same objects, and the I/O of z
   chmodSync(io, 0o000);
   proc.process({ pid: 9, startTicks: 500 }, { io: ioLines(0, 0) });
   chmodSync(join(proc.procRoot, '9/io'), 0o000);
+  proc.remove(10);
   asNobody(() => {
     const { processes } = next.take();
     assert.deepEqual(processes.get(7)?.io, { readBytes: 100, writeBytes: 200 });
     assert.deepEqual(processes.get(8), before.get(8));
     assert.equal(processes.get(9)?.io, undefined, 'another process with the same pid');
   });
+  proc.process({ pid: 10 });
+  chmodSync(join(proc.procRoot, '9/io'), 0o644);
+  assert.equal(next.take().processes.get(10)?.io, undefined, 'what was not there at first is not known');
 });
 
 test('asks again for I/O that was refused when the process becomes another program', (t) => {
