@@ -7,6 +7,7 @@ import { readPageSize } from '../procfs/auxv.ts';
 import { FilterError } from '../protocol/filter.ts';
 import type { Settings, Unreachable, Watch } from '../protocol/message.ts';
 import type { ConnectionStatus } from '../protocol/reconnect.ts';
+import type { Upgraded } from '../protocol/release.ts';
 import type { Footprint } from '../protocol/row.ts';
 import { keptDescriptors } from './abilities.ts';
 import { beatOf } from './beat.ts';
@@ -26,6 +27,8 @@ import { Schedule } from './schedule.ts';
 import { SettingsFile } from './settings-file.ts';
 import { Scanner } from './snapshot.ts';
 import type { Sources } from './sources.ts';
+import { openUpgrader } from './upgrade/connect.ts';
+import type { Upgrader, UpgraderOptions } from './upgrade/upgrader.ts';
 import { Watches } from './watch.ts';
 
 export interface AgentOptions {
@@ -46,6 +49,8 @@ export interface AgentOptions {
   openSources: (ports: ListeningPorts) => Sources;
   /** To tell by itself that no server is left; absent: that is seen in its log alone. */
   alerts?: AlertAccess | undefined;
+  /** Takes releases that a server pushes; absent: the agent was started by hand, and is not upgraded. */
+  upgrades?: Omit<UpgraderOptions, 'handOver'> | undefined;
 }
 
 interface AgentEvents {
@@ -57,6 +62,10 @@ interface AgentEvents {
   trouble: [Error];
   /** The host is no longer of the mesh, and why: there is nothing left to do but to stop. */
   retired: [reason: string];
+  /** How far it is with a release that a server has pushed. */
+  upgraded: [Omit<Upgraded, 'type'>];
+  /** It has stopped, and another release is to be started in its place. */
+  replaced: [];
 }
 
 /** The second snapshot comes this soon after the first, so that a viewer need not wait for a whole period. */
@@ -84,6 +93,7 @@ export class Agent extends EventEmitter<AgentEvents> {
   readonly #outbox: Outbox;
   readonly #link: Link;
   readonly #lastResort: LastResort | undefined;
+  readonly #upgrader: Upgrader | undefined;
   readonly #schedule: Schedule;
   readonly #pace = new Pace();
   readonly #settingsFile: SettingsFile;
@@ -129,7 +139,13 @@ export class Agent extends EventEmitter<AgentEvents> {
       heartbeatMs: this.#settings?.heartbeatMs ?? HEARTBEAT_MS,
       outbox: this.#outbox,
       hello: { host: options.host, version: options.version },
+      release: () => this.#upgrader?.release,
     });
+    const { upgrades } = options;
+    this.#upgrader = upgrades && openUpgrader({ ...upgrades, handOver: () => this.handOver() }, this.#link);
+    this.#upgrader?.on('upgraded', (upgraded) => this.emit('upgraded', upgraded));
+    this.#upgrader?.on('restart', () => this.emit('replaced'));
+    this.#upgrader?.on('trouble', (error) => this.emit('trouble', error));
     this.#link.on('status', (status, server) => {
       if (status.state !== 'open') this.#watches.clear();
       this.emit('status', status, server);
@@ -221,11 +237,17 @@ export class Agent extends EventEmitter<AgentEvents> {
     clearTimeout(this.#timer);
     clearInterval(this.#exitPolls);
     this.#schedule.stop();
+    this.#upgrader?.close();
     this.#link.close();
     this.#lastResort?.reachedAgain();
     this.#scanner.close();
     this.#sources.close();
     this.#listenDump?.close();
+  }
+
+  /** Stops, so that another agent goes on in this one's place. */
+  async handOver(): Promise<void> {
+    this.stop();
   }
 
   /** Whatever goes wrong in one sample, the next one is taken. */

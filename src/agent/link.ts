@@ -12,6 +12,7 @@ import {
   type Watch,
 } from '../protocol/message.ts';
 import { type ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect.ts';
+import type { Chunk, RunningRelease, Upgrade } from '../protocol/release.ts';
 import { Delivery } from './history/delivery.ts';
 import type { Outbox } from './history/outbox.ts';
 import { Reach } from './reach.ts';
@@ -31,6 +32,8 @@ export interface LinkOptions {
   /** Of the servers' certificate; see `ReconnectOptions`. */
   pin?: () => string | undefined;
   hello: Pick<Hello, 'host' | 'version'>;
+  /** Part of the hello of each connection; undefined: it was started by hand. */
+  release?: () => RunningRelease | undefined;
   outbox: Outbox;
   heartbeatMs: number;
 }
@@ -50,6 +53,11 @@ interface LinkEvents {
   reachedAgain: [];
   /** The host is no longer of the mesh, and why; the connection is ended and not made again. */
   retire: [reason: string];
+  /** A release is pushed; what the agent asked for of it has come; the one on trial stays, or is given up. */
+  upgrade: [Upgrade];
+  chunk: [Chunk];
+  confirm: [serial: number];
+  revert: [serial: number, reason: string];
 }
 
 /** The agent's connection to a server: says hello, sends live frames when they are fresh, and intervals until they are acknowledged. */
@@ -92,6 +100,11 @@ export class Link extends EventEmitter<LinkEvents> {
     if (this.#welcomed) this.#socket.send(JSON.stringify(message), MAX_UNSENT_BYTES);
   }
 
+  /** Sends what must not be skipped, unless there is nobody to send it to. */
+  send(message: AgentToServer): void {
+    if (this.#welcomed) this.#socket.send(JSON.stringify(message));
+  }
+
   /** Sends what waits in the outbox; to be called when something new waits. */
   sendIntervals(): Promise<void> {
     return this.#delivery.run();
@@ -117,12 +130,14 @@ export class Link extends EventEmitter<LinkEvents> {
   #sayHello(): void {
     const { hello, outbox } = this.#options;
     const { waiting, dropped } = outbox;
+    const release = this.#options.release?.();
     const { unreachable } = this.#reach;
     const message: Hello = {
       type: 'hello',
       ...hello,
       outbox: { waiting, dropped },
       ...(unreachable.length > 0 && { unreachable }),
+      ...(release && { release }),
     };
     this.#socket.send(JSON.stringify(message));
   }
@@ -162,10 +177,23 @@ export class Link extends EventEmitter<LinkEvents> {
         this.#socket.close();
         this.emit('retire', message.reason);
         break;
+      case 'upgrade':
+        this.emit('upgrade', message);
+        break;
+      case 'chunk':
+        this.emit('chunk', message);
+        break;
+      case 'confirm':
+        this.emit('confirm', message.serial);
+        break;
+      case 'revert':
+        this.emit('revert', message.serial, message.reason);
+        break;
     }
   }
 }
 
-function agentUrl(server: string): string {
+/** Where agents connect to that server. */
+export function agentUrl(server: string): string {
   return new URL(AGENT_PATH, server).href;
 }

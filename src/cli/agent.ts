@@ -2,8 +2,11 @@ import { join } from 'node:path';
 import { Option } from 'commander';
 import { Agent } from '../agent/agent.ts';
 import { openKernelAccess } from '../agent/kernel-access.ts';
+import type { ListeningPorts } from '../agent/network/sockets.ts';
 import type { NetworkChoice } from '../agent/network/source.ts';
-import { openSources } from '../agent/sources.ts';
+import { selfTest } from '../agent/self-test.ts';
+import { openSources, type Sources } from '../agent/sources.ts';
+import { launcherPid, restart } from '../agent/upgrade/restart.ts';
 import { acquireLock } from '../lock.ts';
 import { createLogger } from '../logger.ts';
 import { Problem } from '../problem.ts';
@@ -22,6 +25,7 @@ interface AgentOptions {
   tokenFile?: string;
   net: NetworkChoice;
   deployed?: string;
+  selfTest?: true;
 }
 
 /** `procmesh agent`: samples this machine until it is told to stop. */
@@ -37,37 +41,38 @@ export async function run(args: readonly string[]): Promise<void> {
     .addOption(pinOption())
     .addOption(netOption())
     .addOption(new Option('--deployed <folder>', 'as a server has set it up in a folder of this host').hideHelp())
+    .addOption(new Option('--self-test', 'show that it would work here, beside the one that does').hideHelp())
     .parse([...args], { from: 'user' })
     .opts<AgentOptions>();
   const setup = options.deployed === undefined ? configuredSetup(options) : deployedSetup(options.deployed);
   process.title = 'procmesh-agent';
+  const kernel = openKernelAccess();
+  const machine = {
+    servers: setup.servers,
+    token: () => readToken(setup.tokenFile),
+    pin: setup.pin,
+    procRoot: '/proc',
+    sysRoot: '/sys',
+    passwdPath: '/etc/passwd',
+    kernel,
+  };
+  const sourcesOf = (ports: ListeningPorts): Sources =>
+    openSources({ net: options.net, procRoot: '/proc', sysRoot: '/sys', ownPid: process.pid, ports, kernel });
+  if (options.selfTest) return selfTest({ ...machine, openSources: sourcesOf });
   const dataDir = join(setup.dataDir, 'agent');
   const lock = acquireLock(join(dataDir, 'lock'), 'a procmesh agent');
   const logger = createLogger({ file: setup.logFile, maxBytes: setup.logBytes });
-  const kernel = openKernelAccess();
   let agent: Agent;
   try {
     agent = new Agent({
+      ...machine,
       host: setup.host,
       version: setup.version,
-      servers: setup.servers,
-      token: () => readToken(setup.tokenFile),
-      pin: setup.pin,
       alerts: setup.alerts,
       dataDir,
-      procRoot: '/proc',
-      sysRoot: '/sys',
-      passwdPath: '/etc/passwd',
-      kernel,
+      upgrades: setup.installed && { ...setup.installed, launcherPid },
       openSources: (ports) => {
-        const sources = openSources({
-          net: options.net,
-          procRoot: '/proc',
-          sysRoot: '/sys',
-          ownPid: process.pid,
-          ports,
-          kernel,
-        });
+        const sources = sourcesOf(ports);
         for (const refusal of Object.values(sources.refusals).flat()) logger.warn(refusal);
         return sources;
       },
@@ -95,13 +100,22 @@ export async function run(args: readonly string[]): Promise<void> {
       resolve(reason);
     });
   });
+  agent.on('upgraded', (upgraded) => logger.info(upgraded, 'upgrade'));
+  let isReplaced = false;
+  const replaced = new Promise<string>((resolve) => {
+    agent.on('replaced', () => {
+      isReplaced = true;
+      resolve('replaced');
+    });
+  });
   agent.start();
   if (setup.pidFile !== undefined) writePid(setup.pidFile);
   tellReady(0);
-  await untilToldToStop(undefined, retired);
+  await untilToldToStop(undefined, Promise.race([retired, replaced]));
   agent.stop();
-  if (setup.pidFile !== undefined) removePid(setup.pidFile);
   lock.release();
+  if (isReplaced && setup.installed !== undefined) restart(setup.installed.installation);
+  if (setup.pidFile !== undefined) removePid(setup.pidFile);
 }
 
 /** Of an agent that is started by hand, or by `procmesh start`. @throws Problem */
@@ -122,6 +136,7 @@ function configuredSetup(options: AgentOptions): AgentSetup {
     logFile: config.logFile,
     logBytes: config.logBytes,
     pidFile: undefined,
+    installed: undefined,
   };
 }
 

@@ -1,6 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { currentRelease, type Installation, installationIn } from '../agent/upgrade/installation.ts';
 import type { AlertAccess } from '../alert-channel/access.ts';
+import type { Manifest } from '../protocol/release.ts';
 import { LAYOUT, readAgentSettings } from '../server/deploy/agent-settings.ts';
 
 const LOG_BYTES = 5 * 1024 * 1024;
@@ -20,6 +22,15 @@ export interface AgentSetup {
   logBytes: number;
   /** Gets the agent's pid while it works; undefined: nobody asks for it. */
   pidFile: string | undefined;
+  /** What a server may upgrade; undefined: it was started by hand, or by a server that knew no upgrades. */
+  installed: Installed | undefined;
+}
+
+/** A release that runs from a folder of this host. */
+export interface Installed {
+  installation: Installation;
+  running: Manifest;
+  releaseKey: string;
 }
 
 /** Of an agent that a server has put into a folder of this host. @throws Problem */
@@ -27,9 +38,13 @@ export function deployedSetup(folder: string): AgentSetup {
   const settings = readAgentSettings(folder);
   if (settings.path !== undefined) process.env.PATH = settings.path;
   const at = (path: string): string => join(resolve(folder), path);
+  const installation = installationIn(resolve(folder));
+  const running = currentRelease(installation);
+  const { releaseKey } = settings;
   return {
     host: settings.host,
-    version: settings.version,
+    // A release that came later than the settings brings its own.
+    version: running?.version ?? settings.version,
     servers: settings.servers,
     tokenFile: at(LAYOUT.token),
     pin: () => settings.pin,
@@ -38,6 +53,7 @@ export function deployedSetup(folder: string): AgentSetup {
     logFile: at(LAYOUT.log),
     logBytes: LOG_BYTES,
     pidFile: at(LAYOUT.pid),
+    installed: running === undefined || releaseKey === undefined ? undefined : { installation, running, releaseKey },
   };
 }
 
