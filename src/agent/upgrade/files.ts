@@ -51,11 +51,11 @@ export async function findLocal(
   return found;
 }
 
-/** Not what is still coming. */
+/** Not what is still coming, nor what was left half-made and is taken away. */
 async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const below = entries
-    .filter(({ name }) => !name.startsWith('.'))
+    .filter(({ name }) => !name.startsWith('.') && !name.endsWith('.partial'))
     .map(async (entry) => {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) return filesBelow(path);
