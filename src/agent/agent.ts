@@ -245,11 +245,6 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#listenDump?.close();
   }
 
-  /** Stops, so that another agent goes on in this one's place. */
-  async handOver(): Promise<void> {
-    this.stop();
-  }
-
   /** Whatever goes wrong in one sample, the next one is taken. */
   #tick(): void {
     try {

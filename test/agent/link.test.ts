@@ -157,6 +157,51 @@ test('passes on settings, watches and their end', GUARD, async (t) => {
   ]);
 });
 
+test('passes on what concerns a release, and says in each hello what it runs', GUARD, async (t) => {
+  const server = await FakeServer.start(t);
+  t.mock.method(Math, 'random', () => 0);
+  const release = { hash: 'a'.repeat(64), serial: 3, architecture: 'x64', isOnTrial: true };
+  const link = new Link({
+    servers: [server.url],
+    token: () => 'agent-token',
+    hello: { host: 'db1', version: '1.2.3' },
+    release: () => release,
+    outbox: new Outbox(join(scratchFolder(t), 'outbox')),
+    heartbeatMs: 60_000,
+  });
+  t.after(() => link.close());
+  const heard: unknown[] = [];
+  link.on('upgrade', ({ type: _, ...upgrade }) => heard.push(['upgrade', upgrade]));
+  link.on('chunk', ({ type: _, ...chunk }) => heard.push(['chunk', chunk]));
+  link.on('confirm', (serial) => heard.push(['confirm', serial]));
+  link.on('revert', (serial, reason) => heard.push(['revert', serial, reason]));
+  link.connect();
+  const connection = await server.connection();
+  assert.deepEqual((await connection.next('hello')).release, release);
+  const want = { type: 'want', sha256: 'b'.repeat(64), offset: 0 } as const;
+  link.send(want);
+  connection.welcome();
+  const upgrade = { manifest: '{}', signature: 'c', trialMs: 60_000 };
+  const chunk = { sha256: 'b'.repeat(64), offset: 7, data: 'ZA==' };
+  connection.send({ type: 'upgrade', ...upgrade });
+  connection.send({ type: 'chunk', ...chunk });
+  connection.send({ type: 'confirm', serial: 4 });
+  connection.send({ type: 'revert', serial: 5, reason: 'it is slow' });
+  await connection.settled();
+  assert.deepEqual(heard, [
+    ['upgrade', upgrade],
+    ['chunk', chunk],
+    ['confirm', 4],
+    ['revert', 5, 'it is slow'],
+  ]);
+  assert.deepEqual(connection.received, [], 'nothing was said before the welcome');
+  link.send(want);
+  assert.deepEqual(await connection.next('want'), want);
+  release.serial = 4;
+  connection.socket.terminate();
+  assert.equal((await (await server.connection()).next('hello')).release?.serial, 4);
+});
+
 for (const { title, frame, reason } of [
   { title: 'is not JSON', frame: '{"type":', reason: /not JSON/ },
   { title: 'has no type', frame: '{}', reason: /no type/ },

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { writeAgentSettings } from '../../src/server/deploy/agent-settings.ts';
+import { installationIn } from '../../src/agent/upgrade/installation.ts';
+import { LAYOUT, writeAgentSettings } from '../../src/server/deploy/agent-settings.ts';
 import { FakeServer } from '../agent/fake-server.ts';
 import { assertFailed, launch, procmesh } from '../support/command.ts';
 import { scratchFolder } from '../support/scratch.ts';
@@ -41,6 +42,41 @@ test('an agent that is killed leaves its pid, so that it is started again', asyn
   await agent.ready();
   await agent.kill('SIGKILL');
   assert.equal(readFileSync(join(folder, 'data', 'agent.pid'), 'utf8'), `${agent.pid}\n`);
+});
+
+test('an agent and its deployment mean the same places', () => {
+  const folder = '/opt/procmesh';
+  const { current, releases, runtimes } = installationIn(folder);
+  const places = [LAYOUT.current, LAYOUT.releases, LAYOUT.runtimes].map((path) => join(folder, path));
+  assert.deepEqual([current, releases, runtimes], places);
+});
+
+test('a self-test measures, reaches a server, and touches nothing of the agent that works there', async (t) => {
+  const server = await FakeServer.start(t);
+  const folder = deployed(
+    scratchFolder(t),
+    writeAgentSettings({ ...SETTINGS, servers: ['ws://127.0.0.1:1', server.url] }),
+  );
+  const agent = launch(t, ['agent', '--deployed', folder], {}, 'ipc');
+  await agent.ready();
+  await (await server.connection()).next('hello');
+  const before = readdirSync(folder, { recursive: true }).sort();
+  const test = procmesh(t, ['agent', '--deployed', folder, '--self-test']);
+  const connection = await server.connection();
+  assert.deepEqual(await test, { code: 0, signal: null, stdout: '', stderr: '' });
+  await connection.closed;
+  assert.deepEqual(connection.received, []);
+  assert.deepEqual(readdirSync(folder, { recursive: true }).sort(), before);
+  assert.equal((await agent.kill('SIGTERM')).code, 0);
+});
+
+test('a self-test fails where no server is reached, and says why of each', async (t) => {
+  const servers = ['ws://127.0.0.1:1', 'ws://127.0.0.1:2'];
+  const folder = deployed(scratchFolder(t), writeAgentSettings({ ...SETTINGS, servers }));
+  const nobody = 'no server is reached (127.0.0.1:1: nothing listens there, 127.0.0.1:2: nothing listens there)';
+  const finished = await procmesh(t, ['agent', '--deployed', folder, '--self-test']);
+  assert.deepEqual([finished.code, finished.stderr], [1, `procmesh: ${nobody}\n`]);
+  assert.deepEqual(readdirSync(join(folder, 'data')), []);
 });
 
 test('settings that cannot be read are said with their file', async (t) => {
