@@ -7,7 +7,7 @@ import { isRoot, missing, missingPackages, type Package } from './support/requir
  */
 const NEEDED: readonly Package[] = [
   ...(['gcc', 'make', 'iproute2', 'nftables', 'util-linux', 'perl', 'mariadb-server'] as const),
-  ...(['openssh-server', 'cron', 'systemd'] as const),
+  ...(['openssh-server', 'cron', 'busybox', 'systemd'] as const),
 ];
 
 const wanted = missingPackages(NEEDED);

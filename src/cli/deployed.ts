@@ -1,7 +1,14 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { currentRelease, type Installation, installationIn } from '../agent/upgrade/installation.ts';
+import {
+  currentRelease,
+  type Installation,
+  installationIn,
+  RELEASE,
+  readManifest,
+} from '../agent/upgrade/installation.ts';
 import type { AlertAccess } from '../alert-channel/access.ts';
+import { Problem } from '../problem.ts';
 import type { Manifest } from '../protocol/release.ts';
 import { LAYOUT, readAgentSettings } from '../server/deploy/agent-settings.ts';
 
@@ -41,10 +48,16 @@ export function deployedSetup(folder: string): AgentSetup {
   const installation = installationIn(resolve(folder));
   const running = currentRelease(installation);
   const { releaseKey } = settings;
+  const version = readManifest(installation.current)?.version ?? settings.version;
+  if (version === undefined)
+    throw new Problem(
+      'ERR_DEPLOYED',
+      `the manifest ${join(installation.current, RELEASE.manifest)} cannot be read: have the server deploy this host again`,
+      { exitCode: 2 },
+    );
   return {
     host: settings.host,
-    // A release that came later than the settings brings its own.
-    version: running?.version ?? settings.version,
+    version,
     servers: settings.servers,
     tokenFile: at(LAYOUT.token),
     pin: () => settings.pin,

@@ -5,7 +5,6 @@ import type { LocalUser } from '../server/deploy/destination.ts';
 import { SshDeployer, type SshDeployerOptions } from '../server/deploy/ssh-deployer.ts';
 import type { WantedManifest } from '../server/release/release-source.ts';
 import type { OpenedReleases } from './releases.ts';
-import { VERSION } from './version.ts';
 
 export interface DeployerParts {
   logger: Logger;
@@ -27,10 +26,10 @@ export function createDeployer(config: Config, parts: DeployerParts): SshDeploye
   );
 }
 
-export function deployerOptions({ deploy, scriptDir, dataDir, version }: Config): Omit<SshDeployerOptions, 'goods'> {
+export function deployerOptions({ deploy, scriptDir, dataDir }: Config): Omit<SshDeployerOptions, 'goods'> {
   const { user, port, keyFile, password, node, path } = deploy;
   return {
-    ...{ folder: scriptDir, node, path, version: version || VERSION, dataDir },
+    ...{ folder: scriptDir, node, path, dataDir },
     login: { user, port, keyFile, password },
     local: localUser(),
   };

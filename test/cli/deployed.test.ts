@@ -3,16 +3,22 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { installationIn } from '../../src/agent/upgrade/installation.ts';
+import { deployedSetup } from '../../src/cli/deployed.ts';
 import { LAYOUT, writeAgentSettings } from '../../src/server/deploy/agent-settings.ts';
 import { FakeServer } from '../agent/fake-server.ts';
 import { assertFailed, launch, procmesh } from '../support/command.ts';
 import { scratchFolder } from '../support/scratch.ts';
 
-const SETTINGS = { host: 'h ü', version: '7', servers: ['ws://127.0.0.1:1'] };
+const SETTINGS = { host: 'h ü', servers: ['ws://127.0.0.1:1'] };
+const HASH = 'a'.repeat(64);
+const MANIFEST = JSON.stringify({
+  ...{ version: '7', serial: 1, hash: HASH, architecture: 'x64' },
+  files: [{ path: 'agent.mjs', bytes: 1, sha256: HASH }],
+});
 
-function deployed(folder: string, settings: string): string {
-  mkdirSync(join(folder, 'etc'));
-  mkdirSync(join(folder, 'data'));
+function deployed(folder: string, settings: string, manifest = MANIFEST): string {
+  for (const name of ['etc', 'data', 'current']) mkdirSync(join(folder, name));
+  writeFileSync(join(folder, 'current', 'manifest.json'), manifest);
   writeFileSync(join(folder, 'etc', 'agent.json'), settings);
   writeFileSync(join(folder, 'etc', 'agent.token'), 'secret\n');
   return folder;
@@ -87,15 +93,23 @@ test('settings that cannot be read are said with their file', async (t) => {
     2,
     new RegExp(`${empty}/etc/agent.json cannot be read \\(ENOENT\\): ${mend}`),
   );
-  for (const [settings] of [
-    ['{'],
-    ['null'],
-    ['{"host":"a","version":"1","servers":[]}'],
-    ['{"host":"","version":"1","servers":["x"]}'],
-  ] as const) {
+  for (const [settings] of [['{'], ['null'], ['{"host":"a","servers":[]}'], ['{"host":"","servers":["x"]}']] as const) {
     const folder = deployed(scratchFolder(t), settings);
     assertFailed(await procmesh(t, ['agent', '--deployed', folder]), 2, /agent\.json cannot be read \(it is damaged\)/);
   }
+});
+
+test('a manifest that cannot be read is said with its file', async (t) => {
+  for (const manifest of ['', '{}', MANIFEST.replace('"7"', '""')]) {
+    const folder = deployed(scratchFolder(t), writeAgentSettings(SETTINGS), manifest);
+    const message = /current\/manifest\.json cannot be read: have the server deploy this host again/;
+    assertFailed(await procmesh(t, ['agent', '--deployed', folder]), 2, message);
+  }
+});
+
+test('the version may still stand in the settings, as older servers wrote it', (t) => {
+  const folder = deployed(scratchFolder(t), writeAgentSettings({ ...SETTINGS, version: '3' }), '');
+  assert.equal(deployedSetup(folder).version, '3');
 });
 
 test('settings are one line of ASCII', () => {

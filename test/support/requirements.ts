@@ -14,6 +14,7 @@ const PACKAGES = {
   perl: ['perl'],
   'openssh-server': ['sshd', 'ssh-keygen'],
   cron: ['crontab'],
+  busybox: ['busybox'],
   systemd: ['systemd', 'systemctl', 'systemd-analyze'],
   'mariadb-server': ['mariadbd', 'mariadb-install-db', 'mariadb', 'mariadb-tzinfo-to-sql'],
 } as const;

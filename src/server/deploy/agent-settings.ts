@@ -11,6 +11,8 @@ export const LAYOUT = {
   /** A link to the release that runs. */
   current: 'current',
   releases: 'releases',
+  /** Pieces of a release that is on its way, by their SHA-256. */
+  incoming: 'releases/.incoming',
   runtimes: 'runtime',
   settings: 'etc/agent.json',
   token: 'etc/agent.token',
@@ -21,6 +23,16 @@ export const LAYOUT = {
   log: 'data/agent.log',
   /** What was said on standard error since the last start. */
   errors: 'data/stderr.log',
+  /** It starts the agent, and takes back a release that fails. */
+  launcher: 'launch',
+  /** The pid of the launcher; it stays when the launcher ends otherwise than it was told to. */
+  launcherPid: 'data/launcher.pid',
+  /** `NEW OLD SECONDS SERIAL` in one line, exactly as long as the release NEW is on trial. */
+  trial: 'data/trial',
+  /** Such a line of a release that did not stay, and below it the reason. */
+  failed: 'data/failed',
+  /** Why the agent died last, when it was not told to end. */
+  ended: 'data/ended',
   /** Started by cron where there is no systemd. */
   keeper: 'keep-running',
 } as const;
@@ -30,7 +42,8 @@ const text = z.string().check(z.minLength(1), z.maxLength(2_000));
 /** What an agent on a host is told by the server that put it there, in `etc/agent.json`. */
 const agentSettingsSchema = z.object({
   host: text,
-  version: text,
+  /** Of agents whose release has no manifest. */
+  version: z.optional(text),
   servers: z.array(text).check(z.minLength(1), z.maxLength(100)),
   pin: z.optional(text),
   /** The public key that releases are signed by: the raw 32 bytes of Ed25519 in base64. */

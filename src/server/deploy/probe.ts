@@ -2,7 +2,7 @@ import { Problem } from '../../problem.ts';
 import type { Architecture } from '../release/runtime.ts';
 import { LAYOUT } from './agent-settings.ts';
 import type { SshConnection } from './connection.ts';
-import { FIND_AGENTS, PRELUDE } from './script.ts';
+import { FIND_PROCESSES, PRELUDE } from './script.ts';
 import { UNIT_FILE } from './service.ts';
 
 /** What there is on a host. */
@@ -22,6 +22,8 @@ export interface HostState {
   folder: 'absent' | 'empty' | 'ours' | 'foreign';
   /** The hash of the release that the link names. */
   release: string | undefined;
+  /** What the link `node` of that release leads to. */
+  node: string | undefined;
   /** Those that were asked for and are not there, or not whole. */
   missing: string[];
   /** What the runtime in the folder, and the host's own that is configured, call themselves. */
@@ -29,11 +31,14 @@ export interface HostState {
   nodeVersion: string | undefined;
   settings: string | undefined;
   token: string | undefined;
+  launcher: string | undefined;
   keeper: string | undefined;
   unit: string | undefined;
   crontab: string;
   /** Of agents that were started from the folder. */
   pids: number[];
+  /** Of launchers there; of one whose release is on trial, or that waits, more than one. */
+  launcherPids: number[];
 }
 
 export interface ProbeQuestion {
@@ -75,17 +80,20 @@ fi
 if [ -n "$runtime" ] && [ -x "$folder/$runtime" ]; then say runtime "$("$folder/$runtime" --version 2>&1 | head -n 1)"; fi
 if [ -n "$node" ]; then say node "$("$node" --version 2>&1 | head -n 1)"; fi
 link=$(readlink "$folder/${LAYOUT.current}") && say release "\${link##*/}"
+link=$(readlink "$folder/${LAYOUT.current}/node") && say link "$link"
 while IFS=" " read -r size path; do
   if [ -z "$path" ]; then break; fi
   if [ "$(stat -c %s "$folder/$path" 2>/dev/null)" != "$size" ]; then say missing "$path"; fi
 done
 lines settings "$folder/${LAYOUT.settings}"
 lines token "$folder/${LAYOUT.token}"
+lines launcher "$folder/${LAYOUT.launcher}"
 lines keeper "$folder/${LAYOUT.keeper}"
 lines unit ${UNIT_FILE}
 real=$(cd -P "$folder" 2>/dev/null && pwd || echo "$folder")
-${FIND_AGENTS}
+${FIND_PROCESSES}
 for pid in $(agents); do say pid "$pid"; done
+for pid in $(launchers); do say launcherPid "$pid"; done
 crontab -l 2>/dev/null | sed "s/^/crontab:/"
 say end .
 `;
@@ -131,15 +139,18 @@ export function parseProbe(output: string): HostState | undefined {
     isWritable: has('write'),
     folder: (one('folder') ?? 'foreign') as HostState['folder'],
     release: one('release'),
+    node: one('link'),
     missing: said.get('missing') ?? [],
     runtimeVersion: one('runtime'),
     nodeVersion: one('node'),
     settings: file('settings'),
     token: file('token'),
+    launcher: file('launcher'),
     keeper: file('keeper'),
     unit: file('unit'),
     crontab: (said.get('crontab') ?? []).map(ended).join(''),
     pids: (said.get('pid') ?? []).map(Number),
+    launcherPids: (said.get('launcherPid') ?? []).map(Number),
   };
 }
 

@@ -3,12 +3,15 @@ import { cronVerb } from './activate.ts';
 import { LAYOUT } from './agent-settings.ts';
 import type { SshConnection } from './connection.ts';
 import { type HostState, probe } from './probe.ts';
-import { FIND_AGENTS, PRELUDE, runScript, STOP_AGENTS } from './script.ts';
+import { FIND_PROCESSES, PRELUDE, runScript, STOP_ALL } from './script.ts';
 import { removeCronLines, UNIT_FILE, UNIT_NAME } from './service.ts';
 
 const REMOVE_TIMEOUT_MS = 60_000;
 
-/** First what would start the agent again, then the agent, then its folder, if it is ours: all of it, or what is in it. */
+/**
+ * First what would start the agent again, then launcher and agent, then their folder, if it is ours: all of it, or what is
+ * in it.
+ */
 const REMOVE = `${PRELUDE}
 set -eu
 IFS= read -r folder
@@ -17,7 +20,7 @@ case $cron in
   write) crontab - ;;
   drop) crontab -r ;;
 esac
-if [ -e ${UNIT_FILE} ] && grep -qF " --deployed $folder" ${UNIT_FILE}; then
+if [ -e ${UNIT_FILE} ] && grep -qxF "WorkingDirectory=$folder" ${UNIT_FILE}; then
   if [ -d /run/systemd/system ]; then systemctl disable --quiet --now ${UNIT_NAME}; fi
   rm -f ${UNIT_FILE}
   if [ -d /run/systemd/system ]; then
@@ -26,8 +29,9 @@ if [ -e ${UNIT_FILE} ] && grep -qF " --deployed $folder" ${UNIT_FILE}; then
   fi
 fi
 real=$(cd -P "$folder" 2>/dev/null && pwd || echo "$folder")
-${FIND_AGENTS}${STOP_AGENTS}
-stop_agents
+${FIND_PROCESSES}${STOP_ALL}
+rm -f "$folder/${LAYOUT.launcherPid}"
+stop_all
 if [ -e "$folder/${LAYOUT.marker}" ]; then
   cd -P "$folder"
   how=$(cat ${LAYOUT.marker})
@@ -60,8 +64,9 @@ export async function removeAll(connection: SshConnection, state: HostState, fol
 function leftOn(state: HostState, folder: string): string[] {
   const left: string[] = [];
   if (state.folder === 'ours') left.push(folder);
-  if (state.unit?.includes(` --deployed ${folder}\n`)) left.push(UNIT_FILE);
+  if (state.unit?.includes(`\nWorkingDirectory=${folder}\n`)) left.push(UNIT_FILE);
   if (removeCronLines(state.crontab) !== state.crontab) left.push('lines in the crontab');
+  for (const pid of state.launcherPids) left.push(`a launcher (pid ${pid})`);
   for (const pid of state.pids) left.push(`an agent (pid ${pid})`);
   return left;
 }

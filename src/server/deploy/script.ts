@@ -1,4 +1,5 @@
 import { Problem } from '../../problem.ts';
+import { LAYOUT } from './agent-settings.ts';
 import type { Finished, SshConnection } from './connection.ts';
 
 /**
@@ -11,17 +12,21 @@ export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 `;
 
-/** Defines `put MODE FILE`: a file gets its new content at once. The input has the number of its lines, then these. */
+/**
+ * Defines `put MODE FILE`: a file gets its new content at once, byte for byte. The input has the number of what is between
+ * its ends of lines, then that.
+ */
 export const PUT = `
 put() {
   IFS= read -r count
   (
     umask 077
     : >"$2.partial"
-    while [ "$count" -gt 0 ]; do
-      IFS= read -r line
-      printf "%s\\n" "$line"
+    while IFS= read -r line; do
+      printf "%s" "$line"
       count=$((count - 1))
+      if [ "$count" -eq 0 ]; then break; fi
+      echo
     done >"$2.partial"
     chmod "$1" "$2.partial"
     mv -f "$2.partial" "$2"
@@ -31,25 +36,30 @@ put() {
 
 /** What `put` reads. */
 export function putLines(content: string): string[] {
-  const lines = content.replace(/\n$/, '').split('\n');
+  const lines = content.split('\n');
   return [String(lines.length), ...lines];
 }
 
 /**
- * Defines `agents`: pids of agents that work in the folder `real`. That is what an agent is known by, whatever pid was
- * noted of it once: it works there, and either runs on a runtime of that folder or says that it was deployed. The shell
- * that asks has these words in its own command line.
+ * Defines, of the folder `real`, `agents`: pids of agents that work there, `launchers`: those of what starts them, and what
+ * counts the time for that, and `is_launcher PID`. That is what they are known by, whatever pid was noted of one once: an
+ * agent works there, and either runs on a runtime of that folder or says that it was deployed. The shell that asks has
+ * these words in its own command line.
  */
-export const FIND_AGENTS = `
-agents() {
-  shell=$(readlink /proc/$$/exe)
+export const FIND_PROCESSES = `
+here() {
   ls -l /proc/[0-9]*/cwd 2>/dev/null | while IFS= read -r entry; do
     case $entry in
       *"/cwd -> $real" | *"/cwd -> $real (deleted)") ;;
       *) continue ;;
     esac
     pid=\${entry%/cwd -> *}
-    pid=\${pid##*/}
+    echo "\${pid##*/}"
+  done
+}
+agents() {
+  shell=$(readlink /proc/$$/exe)
+  for pid in $(here); do
     program=$(readlink "/proc/$pid/exe") || continue
     if [ "$program" = "$shell" ]; then continue; fi
     case "$program $(tr "\\0" " " <"/proc/$pid/cmdline")" in
@@ -57,15 +67,23 @@ agents() {
     esac
   done 2>/dev/null
 }
+launchers() {
+  for pid in $(here); do
+    case $(tr "\\0" " " <"/proc/$pid/cmdline") in
+      *"/${LAYOUT.launcher} " | "sleep "[0-9]*" ") echo "$pid" ;;
+    esac
+  done 2>/dev/null
+}
+is_launcher() { launchers | grep -qxF "$1"; }
 `;
 
-/** Defines `stop_agents`: they are told to end, and have ended when it returns. Wants `agents`. */
-export const STOP_AGENTS = `
+/** Defines `stop COMMAND`: processes whose pids it prints are told to end, and have ended when it returns. */
+export const STOP_PROCESSES = `
 pause() { sleep 0.1 2>/dev/null || sleep 1; }
-stop_agents() {
+stop() {
   signal=TERM
   tries=0
-  while pids=$(agents) && [ -n "$pids" ]; do
+  while pids=$("$1") && [ -n "$pids" ]; do
     if [ $((tries % 50)) -eq 0 ]; then
       kill -$signal $pids 2>/dev/null || :
       signal=KILL
@@ -78,6 +96,15 @@ stop_agents() {
     pause
   done
 }
+`;
+
+/** Defines `stop_all`, launchers first: one passes on to its agent that it is to end. Wants `FIND_PROCESSES`. */
+export const STOP_ALL = `${STOP_PROCESSES}
+running() {
+  found=$(launchers)
+  if [ -n "$found" ]; then echo "$found"; else agents; fi
+}
+stop_all() { stop running; }
 `;
 
 /** Runs a script that has to succeed; `rest` follows the lines of its input byte for byte. @throws Problem with what it said last when it does not. */

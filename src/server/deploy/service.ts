@@ -1,12 +1,8 @@
-import { AGENT_ENVIRONMENT, AGENT_NODE_OPTIONS } from '../release/agent-process.ts';
-import { AGENT_FILE } from '../release/agent-release.ts';
 import { LAYOUT } from './agent-settings.ts';
 
 /** An agent as it is installed on one host. All paths are plain: no shell, unit or crontab takes anything in them for more. */
 export interface Installation {
   folder: string;
-  /** The Node.js it runs on. */
-  node: string;
 }
 
 export const UNIT_NAME = 'procmesh-agent.service';
@@ -17,17 +13,11 @@ export function isPlainPath(path: string): boolean {
   return /^(\/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)+$/.test(path);
 }
 
-function agentCommand({ folder, node }: Installation): string {
-  const file = `${folder}/${LAYOUT.current}/${AGENT_FILE}`;
-  return [node, ...AGENT_NODE_OPTIONS, file, '--deployed', folder].join(' ');
-}
-
 /**
  * The agent's unit of systemd. Nothing in it hides a part of the machine from the agent: no ProtectProc, and no file
  * system of its own, which ProtectSystem and PrivateTmp would give it. Older systemd ignores what it does not know.
  */
-export function agentUnit(installation: Installation): string {
-  const { folder } = installation;
+export function agentUnit({ folder }: Installation): string {
   return `[Unit]
 Description=procmesh agent: which process uses up this machine
 # It is stopped before the network is; it waits for no network, which may never be all there, as it keeps what it measures.
@@ -36,21 +26,18 @@ After=network.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart=${agentCommand(installation)}
+# It has the agent for its child, and starts it again itself.
+ExecStart=/bin/sh ${folder}/${LAYOUT.launcher}
 WorkingDirectory=${folder}
-${Object.entries(AGENT_ENVIRONMENT)
-  .map(([name, value]) => `Environment=${name}=${value}`)
-  .join('\n')}
 StandardOutput=null
-# Each start empties it from systemd 248 on.
-StandardError=file:${folder}/${LAYOUT.errors}
-StandardError=truncate:${folder}/${LAYOUT.errors}
-# An agent that ends as it was told to, as one whose host was taken out is, stays ended.
+# An agent that ends as it was told to, as one whose host was taken out is, stays ended, and so does the launcher.
 Restart=on-failure
-RestartSec=15
+RestartSec=1
 # From systemd 254 on ever more slowly, with a low end, as it never forgets one that died long ago.
 RestartSteps=5
 RestartMaxDelaySec=60
+# The launcher passes on that the agent is to end, which a second time would cut short.
+KillMode=mixed
 TimeoutStopSec=10
 # It must not be what uses up the machine, nor be the first to go when memory runs out.
 CPUWeight=20
@@ -69,33 +56,17 @@ WantedBy=multi-user.target
 `;
 }
 
-/**
- * What cron calls where there is no systemd. An agent that ended otherwise than it was told to is started again after
- * 1, 2, 4, … 32 minutes, and then every 32.
- */
-export function keeperScript(installation: Installation): string {
-  const environment = Object.entries(AGENT_ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
+/** What cron calls where there is no systemd. */
+export function keeperScript({ folder }: Installation): string {
   return `#!/bin/sh
-# Written by procmesh. "keep-running" starts the agent if it has died, "keep-running start" if it does not run.
-cd ${installation.folder} || exit 1
-if pid=$(cat ${LAYOUT.pid} 2>/dev/null); then
-  if [ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$(pwd -P)" ]; then
-    rm -f data/missed
-    exit 0
-  fi
-elif [ "$1" != start ]; then
+# Written by procmesh. "keep-running" starts the launcher if it has died, "keep-running start" if it does not run.
+cd -P ${folder} || exit 1
+if { IFS= read -r pid <${LAYOUT.launcherPid}; } 2>/dev/null; then
+  if [ "$(readlink "/proc/$pid/cwd")" = "$(pwd)" ]; then exit 0; fi
+elif [ ! -e ${LAYOUT.launcherPid} ] && [ "$1" != start ]; then
   exit 0
 fi
-if [ "$1" != start ]; then
-  missed=$(($(cat data/missed 2>/dev/null || echo 0) + 1))
-  echo "$missed" >data/missed
-  if [ $((missed & (missed - 1))) -ne 0 ] && [ $((missed % 32)) -ne 0 ]; then exit 0; fi
-fi
-umask 077
-: >${LAYOUT.pid}
-ulimit -n 65536 2>/dev/null
-export ${environment.join(' ')}
-exec ${agentCommand(installation)} </dev/null >/dev/null 2>${LAYOUT.errors}
+setsid /bin/sh ${folder}/${LAYOUT.launcher} </dev/null >/dev/null 2>&1 &
 `;
 }
 

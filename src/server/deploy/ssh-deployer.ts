@@ -22,8 +22,6 @@ export interface SshDeployerOptions {
   node: string;
   /** `PATH` of agents; empty: as they are started with. */
   path: string;
-  /** What agents call their version. */
-  version: string;
   /** What a host is given, undefined for a kind of machine that it is not here for. @throws Problem */
   goods: (architecture: string, hasOwnNode: boolean) => Promise<Goods | undefined>;
   login: LoginDefaults;
@@ -73,14 +71,14 @@ export class SshDeployer implements Deployer {
     signal: AbortSignal,
   ): Promise<void> {
     return this.#connected(rshost, onPhase, signal, async (connection) => {
-      const { folder, node, path, version } = this.#options;
+      const { folder, node, path } = this.#options;
       const { state, goods } = await this.#look(connection);
       const { token, ...settings } = provision;
       const target: Target = {
         ...goods,
         folder,
-        node: goods.runtime === undefined ? node : `${folder}/${runtimePath(goods.runtime)}`,
-        settings: `${writeAgentSettings({ ...settings, servers: [...settings.servers], version, path: path || undefined })}\n`,
+        node: goods.runtime === undefined ? node : `../../${runtimePath(goods.runtime)}`,
+        settings: `${writeAgentSettings({ ...settings, servers: [...settings.servers], path: path || undefined })}\n`,
         token: `${token}\n`,
       };
       await install(connection, state, target, (runtime) => this.#compressed.of(runtime), onPhase);
@@ -94,7 +92,7 @@ export class SshDeployer implements Deployer {
       signal,
       async (connection) => {
         const { folder } = this.#options;
-        await runScript(connection, REPLACE_TOKEN, [folder, ...putLines(token)], REPLACE_TIMEOUT_MS);
+        await runScript(connection, REPLACE_TOKEN, [folder, ...putLines(`${token}\n`)], REPLACE_TIMEOUT_MS);
       },
     );
   }

@@ -227,7 +227,7 @@ describe('a host that cannot be deployed', { timeout: 240_000 }, () => {
         'if [ "$1" = --version ]; then echo v26.1.0; else echo "it broke" >&2; exit 1; fi',
       );
       const node = '/usr/local/bin/broken-node';
-      await assertFails(host, 'ERR_DEPLOY_START', /^its agent does not start: it broke$/, { node });
+      await assertFails(host, 'ERR_DEPLOY_START', /^its agent does not start: it ended with 1: it broke$/, { node });
     });
   }
 });

@@ -4,7 +4,7 @@ import { after, before, type TestContext } from 'node:test';
 import type { AgentProvision } from '../../../src/server/deploy/deployer.ts';
 import { SshDeployer, type SshDeployerOptions } from '../../../src/server/deploy/ssh-deployer.ts';
 import { ensureReleaseKey } from '../../../src/server/release/release-key.ts';
-import { Releases } from '../../../src/server/release/releases.ts';
+import { type Goods, Releases } from '../../../src/server/release/releases.ts';
 import { FakeServer } from '../../agent/fake-server.ts';
 import { scratchFolder } from '../../support/scratch.ts';
 import { TestNetwork } from '../../support/test-hosts.ts';
@@ -40,14 +40,10 @@ export class Bench {
         folder: FOLDER,
         node: '',
         path: '',
-        version: '1.0.0',
         login: { user: '', port: '', keyFile: this.network.keyFile, password: '' },
         local: { name: 'root', homeDir: this.homeDir, agentSocket: undefined },
         dataDir: this.dataDir,
-        goods: async (architecture, hasOwnNode) => {
-          const releases = await this.releases();
-          return releases.goods({ ...releases.own, serial: 0, architecture, hasOwnNode });
-        },
+        goods: (architecture, hasOwnNode) => this.goods(architecture, hasOwnNode),
         ...options,
       },
       (host) => this.pinned.push(host),
@@ -59,6 +55,12 @@ export class Bench {
     const file = join(scratchFolder(this.t), 'other');
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file]);
     return file;
+  }
+
+  /** What hosts are given. */
+  async goods(architecture: string, hasOwnNode: boolean): Promise<Goods | undefined> {
+    const releases = await this.releases();
+    return releases.goods({ ...releases.own, serial: 0, architecture, hasOwnNode });
   }
 
   /** The code of this checkout. */

@@ -9,6 +9,9 @@ import { FOLDER, NEVER, sharedBench, TOKEN } from './fleet-of-hosts.ts';
 
 const THEIR_CRONTAB = 'MAILTO=""\n# theirs, \xe9 in latin1\n0 4 * * * /bin/true % input\n';
 
+/** Launcher and agent. */
+const RUNNING = [`/bin/sh ${FOLDER}/launch`, 'procmesh-agent'];
+
 async function agentPid(host: TestHost): Promise<string> {
   return (await host.sh(`cat ${FOLDER}/data/agent.pid`)).trim();
 }
@@ -29,11 +32,16 @@ describe('an installation', { timeout: 240_000 }, () => {
       const hello = await connection.next('hello');
       assert.deepEqual([hello.host, hello.version, connection.token], [host.name, '1.0.0', `Bearer ${TOKEN}`]);
       connection.welcome();
-      await host.assertProcesses(['procmesh-agent']);
+      await host.assertProcesses(RUNNING);
       const secret = await host.sh(
         `cd ${FOLDER}; stat -c '%a %U' etc/agent.token etc/agent.json etc data; ls -A releases runtime`,
       );
       assert.match(secret, /^600 root\n600 root\n700 root\n700 root\nreleases:\n\w{64}\n\nruntime:\n\w{64}\n$/);
+      const goods = await bench().goods(process.arch, false);
+      assert.deepEqual(
+        await Promise.all(['json', 'sig'].map((end) => host.sh(`cat ${FOLDER}/current/manifest.${end}`))),
+        [goods?.manifest.text, goods?.manifest.signature],
+      );
       const crontab = await host.sh('crontab -l');
       if (service === 'systemd') {
         assert.equal(
@@ -106,7 +114,7 @@ describe('an installation', { timeout: 240_000 }, () => {
     assert.equal((await second.closed).code, 1000);
     const third = await bench().server.connection();
     assert.deepEqual([third.token, (await third.next('hello')).host], ['Bearer third', 'another name ü']);
-    await host.assertProcesses(['procmesh-agent']);
+    await host.assertProcesses(RUNNING);
     assert.equal(await host.sh(`cat ${FOLDER}/data/agent/outbox/kept`), 'kept\n');
     await deployer.remove(host.rshost, bench().onPhase, NEVER);
     await host.end();
@@ -125,7 +133,10 @@ describe('an installation', { timeout: 240_000 }, () => {
     await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
     assert.equal((await (await bench().server.connection()).next('hello')).host, host.name);
     // The native part of koffi would be that machine's, and is not there.
-    assert.equal(await host.sh(`ls ${FOLDER}/current/ | grep -v '^agent.*[.]mjs$'`), 'node-options\n');
+    assert.equal(
+      await host.sh(`ls ${FOLDER}/current/ | grep -v '^agent.*[.]mjs$'`),
+      'manifest.json\nmanifest.sig\nnode\nnode-options\n',
+    );
     await host.end();
   });
 
@@ -145,11 +156,66 @@ describe('an installation', { timeout: 240_000 }, () => {
     host.fakeSystemd();
     await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
     await bench().server.connection();
-    await host.assertProcesses(['procmesh-agent']);
+    await host.assertProcesses(RUNNING);
     await assert.rejects(host.sh('crontab -l'), { message: /no crontab for root/ });
     await deployer.remove(host.rshost, bench().onPhase, NEVER);
     await host.sh('rm /usr/local/bin/systemctl');
     assert.deepEqual(host.files(), before);
+    await host.end();
+  });
+
+  for (const service of ['cron', 'systemd'] as const) {
+    it(`gives an agent a launcher that had none, and leaves no second agent, with ${service}`, async () => {
+      const host = await bench().network.host();
+      if (service === 'systemd') host.fakeSystemd();
+      const deployer = bench().deployer({ node: HOST_NODE });
+      await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
+      const first = await bench().server.connection();
+      // As it was installed before there were launchers.
+      const command = `${HOST_NODE} ${FOLDER}/current/agent.mjs --deployed ${FOLDER}`;
+      await host.sh(`cd ${FOLDER}
+        kill $(cat data/launcher.pid)
+        while [ -e data/launcher.pid ]; do sleep 0.05; done
+        cd current && rm node node-options manifest.json manifest.sig && cd .. && rm launch
+        mv $(readlink current) releases/old && rm current && ln -s releases/old current
+        sed -i 's/{/{"version":"0.9",/' etc/agent.json
+        printf '#!/bin/sh\\ncd ${FOLDER}\\n: >data/agent.pid\\nexec ${command} >/dev/null 2>&1\\n' >keep-running
+        if [ ${service} = systemd ]; then
+          sed -i 's|^ExecStart=.*|ExecStart=${command}|' /etc/systemd/system/procmesh-agent.service
+          systemctl start procmesh-agent.service
+        else
+          setsid ./keep-running start </dev/null >/dev/null 2>&1 &
+        fi`);
+      await first.closed;
+      const second = await bench().server.connection();
+      assert.equal((await second.next('hello')).version, '0.9');
+      await host.assertProcesses(['procmesh-agent']);
+
+      await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
+      assert.equal((await second.closed).code, 1000);
+      assert.equal((await (await bench().server.connection()).next('hello')).version, '1.0.0');
+      await host.assertProcesses(RUNNING);
+      await deployer.remove(host.rshost, bench().onPhase, NEVER);
+      await host.assertProcesses([]);
+      await host.end();
+    });
+  }
+
+  it('keeps the release before, and forgets a trial', async () => {
+    const host = await bench().network.host();
+    const deployer = bench().deployer({ node: HOST_NODE });
+    await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
+    await bench().server.connection();
+    // One is on trial now, which came after the other one, and a third one was there before.
+    await host.sh(`cd ${FOLDER}/releases; mv * tried; for name in previous older; do cp -a tried $name; done; mkdir .incoming
+      cd ..; rm current; ln -s releases/tried current; echo 'tried previous 60 1' >data/trial; echo x >data/failed`);
+    await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
+    await bench().server.connection();
+    assert.match(
+      await host.sh(`cd ${FOLDER}; ls -A releases; ls data | grep -x 'trial\\|failed' || :`),
+      /^\w{64}\nprevious\n$/,
+    );
+    await deployer.remove(host.rshost, bench().onPhase, NEVER);
     await host.end();
   });
 
@@ -172,14 +238,11 @@ describe('an installation', { timeout: 240_000 }, () => {
     await bench().server.connection();
     // An older release, which is what the host has had until now.
     await host.sh(`cd ${FOLDER}; mv releases/* releases/old; rm current; ln -s releases/old current`);
-    host.fakeProgram(
-      'moody',
-      `case "$*" in --version) echo v26.1.0 ;; *) [ "$(readlink ${FOLDER}/current)" = releases/old ] || { echo "not this one" >&2; exit 1; }; exec ${HOST_NODE} "$@" ;; esac`,
-    );
+    host.fakeProgram('moody', 'if [ "$1" = --version ]; then echo v26.1.0; else echo "not this one" >&2; exit 1; fi');
     const failing = bench().deployer({ node: '/usr/local/bin/moody' });
     await assert.rejects(failing.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER), {
       code: 'ERR_DEPLOY_START',
-      message: /: not this one$/,
+      message: /: it ended with 1: not this one$/,
     });
     assert.equal((await (await bench().server.connection()).next('hello')).host, host.name);
     assert.equal(await host.sh(`readlink ${FOLDER}/current`), 'releases/old\n');
@@ -204,37 +267,40 @@ describe('an installation', { timeout: 240_000 }, () => {
 describe('an agent that cron keeps', { timeout: 120_000 }, () => {
   const bench = sharedBench();
 
-  it('is started again when it has died, ever more rarely when it does so again, and not when it was told to end', async () => {
+  it('is started again when it or its launcher has died, and not when it was told to end', async () => {
     const host = await bench().network.host();
     const deployer = bench().deployer({ node: HOST_NODE });
     await deployer.install(host.rshost, bench().provision(host.name), bench().onPhase, NEVER);
     await bench().server.connection();
-    const minute = `cd /; setsid ${FOLDER}/keep-running </dev/null >/dev/null 2>&1 &`;
-    const first = await agentPid(host);
-    await host.sh(`${FOLDER}/keep-running; ${FOLDER}/keep-running start`);
-    assert.equal(await agentPid(host), first);
+    const minute = `cd /; ${FOLDER}/keep-running </dev/null >/dev/null 2>&1`;
+    const launcherPid = async (): Promise<string> => (await host.sh(`cat ${FOLDER}/data/launcher.pid`)).trim();
+    const [agent, launcher] = [await agentPid(host), await launcherPid()];
+    await host.sh(`${minute}; ${FOLDER}/keep-running start`);
+    assert.deepEqual([await agentPid(host), await launcherPid()], [agent, launcher]);
 
-    await host.sh(`kill -9 ${first}`);
-    await host.sh(minute);
-    await bench().server.connection();
-    await until(async () => (await agentPid(host)) !== '');
-    assert.notEqual(await agentPid(host), first);
+    // The launcher starts an agent by itself, and cron a launcher, which stops the agent that has none.
+    await host.sh(`kill -9 ${agent}`);
+    const second = await bench().server.connection();
+    assert.equal(await launcherPid(), launcher);
+    await host.sh(`kill -9 ${launcher}; ${minute}`);
+    assert.equal((await second.closed).code, 1000);
+    const third = await bench().server.connection();
+    assert.notEqual(await launcherPid(), launcher);
+    await host.assertProcesses(RUNNING);
 
-    // From now on it fails at once: of 70 minutes it is tried in those that are powers of two, and every 32nd.
-    await host.sh(`cd ${FOLDER}; ${FOLDER}/keep-running; kill -9 $(cat data/agent.pid); mv current/agent.mjs current/kept
-      echo 'require("node:fs").appendFileSync("data/tries", ".")' > current/agent.mjs; sed -i 's/agent.mjs/agent.cjs/' keep-running; mv current/agent.mjs current/agent.cjs
-      for minute in $(seq 70); do ./keep-running; done`);
-    assert.equal(await host.sh(`cat ${FOLDER}/data/tries`), '.'.repeat(7));
-
+    // One that dies at once each minute leaves nothing.
     await host.sh(
-      `cd ${FOLDER}; sed -i 's/agent.cjs/agent.mjs/' keep-running; mv current/kept current/agent.mjs; setsid ./keep-running start </dev/null >/dev/null 2>&1 &`,
+      `cd ${FOLDER}; kill -9 $(cat data/launcher.pid data/agent.pid); mv launch kept; for minute in 1 2 3; do ${minute}; done`,
     );
-    const connection = await bench().server.connection();
+    await third.closed;
+    await host.assertProcesses([]);
+    await host.sh(`cd ${FOLDER}; mv kept launch; ${minute}`);
+    const last = await bench().server.connection();
     await until(async () => (await agentPid(host).catch(() => '')) !== '');
     await host.sh(`kill $(cat ${FOLDER}/data/agent.pid)`);
-    await connection.closed;
-    await until(async () => (await host.processes()).length === 0);
-    await host.sh(`${FOLDER}/keep-running`);
+    await last.closed;
+    await host.assertProcesses([]);
+    await host.sh(minute);
     await host.assertProcesses([]);
     await host.end();
   });

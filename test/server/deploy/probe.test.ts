@@ -12,6 +12,7 @@ has:write
 free:/dev/vda1  258036200 15640404  80012345      17% /
 folder:ours
 release:abc
+link:../../runtime/x/node
 missing:runtime/x/node
 has:settings
 settings:{"host":"a:b"}
@@ -21,6 +22,7 @@ keeper:
 crontab:# c:d
 crontab:\xe9
 pid:7
+launcherPid:6
 end:.
 `;
 
@@ -37,15 +39,18 @@ test('an answer is told apart from what a login shell says', () => {
     isWritable: true,
     folder: 'ours',
     release: 'abc',
+    node: '../../runtime/x/node',
     missing: ['runtime/x/node'],
     runtimeVersion: undefined,
     nodeVersion: undefined,
     settings: '{"host":"a:b"}\n',
     token: undefined,
+    launcher: undefined,
     keeper: '#!/bin/sh\n\n',
     unit: undefined,
     crontab: '# c:d\n\xe9\n',
     pids: [7],
+    launcherPids: [6],
   });
 });
 

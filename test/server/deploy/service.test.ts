@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { launcherScript } from '../../../src/server/deploy/launcher.ts';
 import {
   addCronLines,
   agentUnit,
@@ -10,7 +11,7 @@ import {
   removeCronLines,
 } from '../../../src/server/deploy/service.ts';
 
-const INSTALLATION = { folder: '/opt/procmesh', node: '/opt/procmesh/runtime/HASH/node' };
+const INSTALLATION = { folder: '/opt/procmesh' };
 const OURS =
   '* * * * * /opt/procmesh/keep-running # procmesh-agent\n@reboot /opt/procmesh/keep-running start # procmesh-agent\n';
 
@@ -43,8 +44,9 @@ test('the unit hides nothing of the machine from the agent', () => {
   assert.doesNotMatch(agentUnit(INSTALLATION), /^(Protect|Private|Inaccessible|Hide|DynamicUser|User=)/m);
 });
 
-test('the keeper is a script of any shell', () => {
-  execFileSync('sh', ['-n'], { input: keeperScript(INSTALLATION) });
+test('keeper and launcher are scripts of any shell', () => {
+  for (const script of [keeperScript(INSTALLATION), launcherScript(INSTALLATION)])
+    for (const shell of ['dash', 'bash']) execFileSync(shell, ['-n'], { input: script });
 });
 
 test('paths that mean something to a shell, a unit or a crontab are not plain', () => {

@@ -7,6 +7,9 @@ import { FOLDER, NEVER, sharedBench } from './fleet-of-hosts.ts';
 
 const UNIT = 'procmesh-agent.service';
 
+/** Launcher and agent. */
+const RUNNING = [`/bin/sh ${FOLDER}/launch`, 'procmesh-agent'];
+
 /** What systemd says of the agent's unit. */
 async function show(host: TestHost, ...properties: string[]): Promise<Record<string, string>> {
   const said = await host.sh(`systemctl show ${UNIT} --property=${properties.join(',')}`);
@@ -31,7 +34,7 @@ async function assertUnknown(host: TestHost): Promise<void> {
   assert.equal(await host.sh('systemctl is-system-running'), 'running\n');
 }
 
-/** Has the agent started again soon after it has died, and killed soon when it does not end. */
+/** Has the launcher started again soon after it has died, and killed soon when it does not end. */
 async function hasten(host: TestHost): Promise<void> {
   await host.sh(`mkdir -p /run/systemd/system/${UNIT}.d
     printf '[Service]\\nRestartSec=100ms\\nTimeoutStopSec=1\\n' >/run/systemd/system/${UNIT}.d/soon.conf
@@ -60,7 +63,7 @@ describe('an agent that systemd keeps', { timeout: 120_000 }, () => {
       ActiveState: 'active',
       UnitFileState: 'enabled',
       StartLimitIntervalUSec: '0',
-      RestartUSec: '15s',
+      RestartUSec: '1s',
       LimitNOFILE: '65536',
       CPUWeight: '20',
       IOWeight: '20',
@@ -68,7 +71,8 @@ describe('an agent that systemd keeps', { timeout: 120_000 }, () => {
       OOMScoreAdjust: '-500',
     });
     const { MainPID: pid } = await show(host, 'MainPID');
-    assert.equal(await host.sh(`cat ${FOLDER}/data/agent.pid`), `${pid}\n`);
+    assert.equal(await host.sh(`cat ${FOLDER}/data/launcher.pid`), `${pid}\n`);
+    assert.equal(await host.sh(`ps -o ppid= -p $(cat ${FOLDER}/data/agent.pid) | tr -d ' '`), `${pid}\n`);
     await remove(host);
     await connection.closed;
     await host.assertProcesses([]);
@@ -83,17 +87,36 @@ describe('an agent that systemd keeps', { timeout: 120_000 }, () => {
     await bench().server.connection();
     await hasten(host);
     const { MainPID: first } = await show(host, 'MainPID');
-    await host.sh(`echo 'said before it died' >${FOLDER}/data/stderr.log; kill -9 ${first}`);
+    await host.sh(`echo 'said before it died' >${FOLDER}/data/stderr.log; kill -9 $(cat ${FOLDER}/data/agent.pid)`);
+    await bench().server.connection();
+    await assertShown(host, { MainPID: first ?? '', NRestarts: '0' });
+    assert.equal(await host.sh(`cat ${FOLDER}/data/ended`), 'it was ended by SIGKILL: said before it died\n');
+    assert.equal(await host.sh(`cat ${FOLDER}/data/stderr.log`), '');
+    await host.sh(`kill -9 ${first}`);
     const connection = await bench().server.connection();
     await assertShown(host, { ActiveState: 'active', NRestarts: '1' });
     assert.notEqual((await show(host, 'MainPID')).MainPID, first);
-    assert.equal(await host.sh(`cat ${FOLDER}/data/stderr.log`), '');
+    await host.assertProcesses(RUNNING);
 
     connection.send({ type: 'retire', reason: 'a test' });
     await connection.closed;
     await until(async () => (await show(host, 'ActiveState')).ActiveState !== 'active');
     await assertShown(host, { ActiveState: 'inactive', Result: 'success', NRestarts: '1' });
     await host.assertProcesses([]);
+    await host.end();
+  });
+
+  it('goes back to the release before when its launcher is killed in a trial', async () => {
+    const host = await bench().network.host({ init: 'systemd' });
+    await install(host);
+    await bench().server.connection();
+    await host.sh(`cd ${FOLDER}; tried=$(basename $(readlink current)); cp -a releases/$tried releases/before
+      echo "$tried before 60 3" >data/trial; kill -9 $(cat data/launcher.pid)`);
+    await bench().server.connection();
+    await host.assertProcesses(RUNNING);
+    assert.equal(await host.sh(`readlink ${FOLDER}/current`), 'releases/before\n');
+    const failed = /^\w{64} before 60 3\nits trial was cut short, as launcher or machine stopped\n$/;
+    assert.match(await host.sh(`cat ${FOLDER}/data/failed`), failed);
     await host.end();
   });
 
@@ -105,7 +128,7 @@ describe('an agent that systemd keeps', { timeout: 120_000 }, () => {
     assert.equal((await before.closed).code, 1000);
     await host.sh('systemctl default');
     await bench().server.connection();
-    await host.assertProcesses(['procmesh-agent']);
+    await host.assertProcesses(RUNNING);
     await host.end();
   });
 
@@ -114,23 +137,23 @@ describe('an agent that systemd keeps', { timeout: 120_000 }, () => {
     await install(host, nodeThatOnSignal(host, REPLACE_ITSELF));
     const before = await bench().server.connection();
     const state = await show(host, 'MainPID', 'NRestarts', 'ActiveState');
-    await host.sh(`kill -USR2 ${state.MainPID}`);
+    await host.sh(`kill -USR2 $(cat ${FOLDER}/data/agent.pid)`);
     await before.closed;
     await (await bench().server.connection()).next('hello');
     await assertShown(host, state);
     await host.sh(`systemctl restart ${UNIT}`);
     await bench().server.connection();
-    await host.assertProcesses(['procmesh-agent']);
+    await host.assertProcesses(RUNNING);
     await host.end();
   });
 
-  it('is taken away while it dies again and again', async () => {
+  it('is taken away while its launcher dies again and again', async () => {
     const host = await bench().network.host({ init: 'systemd' });
     const before = host.files();
     await install(host);
     await bench().server.connection();
     await hasten(host);
-    await host.sh(`: >${FOLDER}/etc/agent.json; systemctl kill --signal=KILL ${UNIT}`);
+    await host.sh(`rm ${FOLDER}/launch; systemctl kill --signal=KILL ${UNIT}`);
     await until(async () => Number((await show(host, 'NRestarts')).NRestarts) >= 3);
     await host.sh(`rm -r /run/systemd/system/${UNIT}.d`);
     await remove(host);
@@ -147,7 +170,7 @@ describe('an agent that systemd keeps', { timeout: 120_000 }, () => {
     await install(host, node);
     await bench().server.connection();
     await hasten(host);
-    await host.sh(`systemctl kill --signal=USR2 ${UNIT}`);
+    await host.sh(`kill -USR2 $(cat ${FOLDER}/data/agent.pid)`);
     await remove(host);
     await host.sh(`rm -r /run/systemd/system/${UNIT}.d`);
     await host.assertProcesses([]);
@@ -160,7 +183,10 @@ describe('an agent that systemd keeps', { timeout: 120_000 }, () => {
     const host = await bench().network.host({ init: 'systemd' });
     const before = host.files();
     host.fakeProgram('broken', 'if [ "$1" = --version ]; then echo v26.1.0; else echo "it broke" >&2; exit 1; fi');
-    await assert.rejects(install(host, '/usr/local/bin/broken'), { code: 'ERR_DEPLOY_START', message: /: it broke$/ });
+    await assert.rejects(install(host, '/usr/local/bin/broken'), {
+      code: 'ERR_DEPLOY_START',
+      message: /: it ended with 1: it broke$/,
+    });
     await host.sh('rm /usr/local/bin/broken');
     await assertUnknown(host);
     assert.deepEqual(host.files(), before);
@@ -169,9 +195,7 @@ describe('an agent that systemd keeps', { timeout: 120_000 }, () => {
 
   it('has a unit, as the server has, that systemd understands', async () => {
     const host = await bench().network.host({ init: 'systemd' });
-    await host.sh(`mkdir -p ${FOLDER}/runtime/HASH
-      ln -s /bin/true ${FOLDER}/runtime/HASH/node
-      ln -s /bin/true /usr/local/bin/procmesh`);
+    await host.sh('ln -s /bin/true /usr/local/bin/procmesh');
     for (const name of [UNIT, 'procmesh-server.service']) {
       copyFileSync(new URL(`../../../init/${name}`, import.meta.url), host.path(`/etc/systemd/system/${name}`));
       const said = await host.sh(`systemd-analyze verify /etc/systemd/system/${name} 2>&1`);
@@ -189,7 +213,7 @@ describe('an agent that systemd keeps', { timeout: 120_000 }, () => {
       systemctl daemon-reload`);
     await install(host);
     await bench().server.connection();
-    await host.assertProcesses(['procmesh-agent']);
+    await host.assertProcesses(RUNNING);
     await host.end();
   });
 });
