@@ -1,7 +1,7 @@
 import type { ServerToViewer } from '../protocol/message.ts';
 
 /** An answer without the subscription id, which only the viewer's connection knows. */
-export type LiveAnswer = WithoutId<Extract<ServerToViewer, { type: 'rows' | 'hosts' }>>;
+export type LiveAnswer = WithoutId<Extract<ServerToViewer, { type: 'rows' | 'hosts' | 'release' }>>;
 export type WithoutId<Message> = Message extends { id: number } ? Omit<Message, 'id'> : never;
 export type Deliver = (answer: LiveAnswer) => void;
 

@@ -2,6 +2,7 @@ import type { Query } from '../protocol/query.ts';
 import { LiveHosts } from './live-hosts.ts';
 import { LiveProcesses } from './live-processes.ts';
 import type { Deliver, LiveAnswer, LiveQuery } from './live-query.ts';
+import { LiveRelease, type RolloutStanding } from './live-release.ts';
 import type { Registry } from './registry.ts';
 
 interface Shared {
@@ -12,11 +13,13 @@ interface Shared {
 /** Runs each different question once, however many viewers ask it, and not at all when nobody does. */
 export class LiveQueries {
   readonly #registry: Registry;
+  readonly #rollouts: RolloutStanding | undefined;
   readonly #shared = new Map<string, Shared>();
   #lastId = 0;
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, rollouts?: RolloutStanding) {
     this.#registry = registry;
+    this.#rollouts = rollouts;
   }
 
   /** @returns ends the subscription. */
@@ -43,9 +46,9 @@ export class LiveQueries {
       this.#lastId += 1;
       return this.#lastId;
     };
-    return query.view === 'hosts'
-      ? new LiveHosts(query, this.#registry, deliver)
-      : new LiveProcesses(nextId, query, this.#registry, deliver);
+    if (query.view === 'hosts') return new LiveHosts(query, this.#registry, deliver);
+    if (query.view === 'release') return new LiveRelease(query, this.#rollouts, deliver);
+    return new LiveProcesses(nextId, query, this.#registry, deliver);
   }
 
   #deliver(key: string, answer: LiveAnswer): void {

@@ -12,6 +12,7 @@ import { History } from './history.ts';
 import { Ingest } from './ingest.ts';
 import { Listener } from './listener.ts';
 import { LiveQueries } from './live.ts';
+import type { RolloutStanding } from './live-release.ts';
 import { ServerMetrics } from './metrics.ts';
 import { isPassing } from './passing.ts';
 import { type RefusalReason, Refusals } from './refusals.ts';
@@ -34,6 +35,8 @@ export interface ServerOptions {
   store: Store;
   /** Absent: nothing is alerted. */
   alerts?: Pick<AlertsOptions, 'fleet' | 'list' | 'channels' | 'saturation' | 'rollouts'>;
+  /** Absent: viewers are told of no rollout. */
+  rollouts?: RolloutStanding;
 }
 
 interface ServerEvents {
@@ -78,7 +81,7 @@ export class Server extends EventEmitter<ServerEvents> {
     const alerts = options.alerts && new Alerts({ ...options.alerts, serverName: name, registry, ingest, onTrouble });
     this.alerts = alerts;
     alerts?.on('told', (alert) => this.emit('alert', alert));
-    const live = new LiveQueries(registry);
+    const live = new LiveQueries(registry, options.rollouts);
     const history = new History(store, registry);
     const refusals = new Refusals({
       counter: metrics.refused,

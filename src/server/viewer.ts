@@ -90,6 +90,8 @@ export class Viewer {
       return { code: 'ERR_LIMIT', message: `more than ${MAX_SUBSCRIPTIONS} queries at once` };
     if ((query.view === 'series' || query.view === 'blame') && (query.host === undefined || query.atMs === undefined))
       return { code: 'ERR_QUERY', message: `${query.view} is asked of one host and a time` };
+    if (query.view === 'release' && query.atMs !== undefined)
+      return { code: 'ERR_QUERY', message: 'release is asked of now' };
     try {
       if (query.filter !== undefined) compileFilter(query.filter);
     } catch (error) {

@@ -68,7 +68,7 @@ export class TestServer {
     store: FakeStore,
     settings: Partial<Settings>,
     port: number,
-    { certificate, alerts }: Partial<Pick<ServerOptions, 'certificate' | 'alerts'>> = {},
+    { certificate, alerts, rollouts }: Partial<Pick<ServerOptions, 'certificate' | 'alerts' | 'rollouts'>> = {},
   ) {
     this.store = store;
     this.#isEncrypted = certificate !== undefined;
@@ -82,6 +82,7 @@ export class TestServer {
       hostList: this.hostList,
       store,
       ...(alerts !== undefined && { alerts }),
+      ...(rollouts !== undefined && { rollouts }),
     });
     this.server.on('trouble', (error) => this.troubles.push(error));
   }
@@ -144,6 +145,7 @@ export async function openServer(
     port?: number | undefined;
     certificate?: Certificate;
     alerts?: ServerOptions['alerts'];
+    rollouts?: ServerOptions['rollouts'];
   } = {},
 ): Promise<TestServer> {
   const { store = new FakeStore(), settings = {}, port = 0, ...more } = options;
