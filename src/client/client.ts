@@ -21,6 +21,9 @@ export interface Subscription {
   close(): void;
 }
 
+/** What a server older than the view `release` hangs up with when it is asked for it. */
+const UNKNOWN_VIEW = new RegExp(`^subscribe\\.query\\.view: .*\\(${CLOSE.badFrame}\\)$`);
+
 interface ClientEvents {
   status: [ConnectionStatus];
   event: [ViewerEvent];
@@ -34,6 +37,8 @@ export class Client extends EventEmitter<ClientEvents> {
   readonly #socket: ReconnectingSocket;
   readonly #asked = new Map<number, { query: Query; deliver: (answer: Answer) => void }>();
   #lastId = 0;
+  /** The server of this connection knows of no releases, or that of the next one if it is the same. */
+  #lacksReleases = false;
 
   /** The token is the viewers' one. */
   constructor(options: ClientOptions) {
@@ -66,12 +71,18 @@ export class Client extends EventEmitter<ClientEvents> {
   #ask(query: Query, deliver: (answer: Answer) => void): number {
     this.#lastId += 1;
     this.#asked.set(this.#lastId, { query, deliver });
-    this.#send({ type: 'subscribe', id: this.#lastId, query });
+    this.#subscribe(this.#lastId, query);
     return this.#lastId;
   }
 
   #forget(id: number): void {
     if (this.#asked.delete(id)) this.#send({ type: 'unsubscribe', id });
+  }
+
+  #subscribe(id: number, query: Query): void {
+    if (query.view !== 'release' || !this.#lacksReleases) this.#send({ type: 'subscribe', id, query });
+    // Whoever asks has not got the subscription yet.
+    else queueMicrotask(() => this.#onAnswer(id, noReleases(id)));
   }
 
   /** While there is no connection nothing is queued: opening one asks everything anew. */
@@ -80,9 +91,16 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   #onStatus(status: ConnectionStatus): void {
-    if (status.state === 'open')
-      for (const [id, { query }] of this.#asked) this.#send({ type: 'subscribe', id, query });
+    if (status.state === 'lost') this.#onLost(status.reason);
+    if (status.state === 'open') for (const [id, { query }] of this.#asked) this.#subscribe(id, query);
     this.emit('status', status);
+  }
+
+  /** It would hang up again and again: of the next connection releases are not asked, of those after it they are. */
+  #onLost(reason: string): void {
+    this.#lacksReleases = UNKNOWN_VIEW.test(reason);
+    if (!this.#lacksReleases) return;
+    for (const [id, { query }] of this.#asked) if (query.view === 'release') this.#onAnswer(id, noReleases(id));
   }
 
   /** The past does not change: what was answered once need not be asked again over the next connection. */
@@ -103,4 +121,9 @@ export class Client extends EventEmitter<ClientEvents> {
       this.#socket.drop(CLOSE.badFrame, error.message);
     }
   }
+}
+
+function noReleases(id: number): Answer {
+  const message = 'the server is older than this command and knows of no releases: upgrade it';
+  return { type: 'error', id, code: 'ERR_VERSION', message };
 }

@@ -6,6 +6,7 @@ import {
   type Change,
   type OperatorToServer,
   type ServerToOperator,
+  type Steering,
   serverToOperatorSchema,
 } from '../protocol/operator.ts';
 import type { ConnectionStatus, ReconnectingSocket } from '../protocol/reconnect.ts';
@@ -13,12 +14,12 @@ import { type ClientOptions, clientSocket } from './socket.ts';
 
 interface OperatorEvents {
   status: [ConnectionStatus];
-  /** How a change goes on, by its id. */
+  /** How a command goes on, by its id. */
   answer: [ServerToOperator];
 }
 
 /**
- * An operator's connection to a server. Each change is sent once: what becomes of one whose connection was lost is not
+ * An operator's connection to a server. Each command is sent once: what becomes of one whose connection was lost is not
  * told any more, but the server goes on with it.
  */
 export class OperatorClient extends EventEmitter<OperatorEvents> {
@@ -44,10 +45,22 @@ export class OperatorClient extends EventEmitter<OperatorEvents> {
 
   /** Sends it as soon as there is a connection. @returns the id that its answers bear. */
   change(change: Omit<Change, 'type' | 'id'>): number {
+    return this.#send({ type: 'change', id: this.#nextId(), ...change });
+  }
+
+  /** Sends it as soon as there is a connection. @returns the id that its answer bears. */
+  steer(act: Steering): number {
+    return this.#send({ type: 'steer', id: this.#nextId(), act });
+  }
+
+  #nextId(): number {
     this.#lastId += 1;
-    const message: OperatorToServer = { type: 'change', id: this.#lastId, ...change };
-    if (!this.#socket.send(JSON.stringify(message))) this.#unsent.push(message);
     return this.#lastId;
+  }
+
+  #send(message: OperatorToServer): number {
+    if (!this.#socket.send(JSON.stringify(message))) this.#unsent.push(message);
+    return message.id;
   }
 
   #onStatus(status: ConnectionStatus): void {

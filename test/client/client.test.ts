@@ -174,6 +174,37 @@ describe('client', { timeout: 30_000 }, () => {
     assert.deepEqual(await told, [event]);
   });
 
+  it('asks no releases of a server that is too old for them, until it has restarted', async (t) => {
+    const { client, accept, deliver, next } = await opened(t);
+    const release: Query = { view: 'release', sort: 'cpu', limit: 1 };
+    client.connect();
+    client.subscribe(QUERY, deliver);
+    const subscription = client.subscribe(release, deliver);
+    const old = await accept();
+    await old.heard();
+    assert.deepEqual(await old.heard(), { type: 'subscribe', id: 2, query: release });
+    old.socket.close(4400, 'subscribe.query.view: Invalid input');
+    const refusal = await next();
+    assert.ok(refusal.type === 'error');
+    assert.deepEqual([refusal.id, refusal.code], [2, 'ERR_VERSION']);
+    const again = await accept();
+    assert.equal((await again.heard()).id, 1);
+    subscription.change(release);
+    assert.equal((await next()).type, 'error');
+    client.subscribe({ ...QUERY, host: 'a' }, deliver);
+    assert.deepEqual(
+      [await again.heard(), await again.heard()].map(({ type, id }) => `${type} ${id}`),
+      ['unsubscribe 2', 'subscribe 4'],
+    );
+    again.socket.close(1001);
+    const upgraded = await accept();
+    const asked = [await upgraded.heard(), await upgraded.heard(), await upgraded.heard()];
+    assert.deepEqual(
+      asked.map(({ id }) => id),
+      [1, 3, 4],
+    );
+  });
+
   it('passes over messages of a type it does not know', async (t) => {
     const { client, accept, deliver, next } = await opened(t);
     client.connect();

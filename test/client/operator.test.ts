@@ -27,7 +27,7 @@ async function opened(t: TestContext) {
 }
 
 describe('operator client', { timeout: 30_000 }, () => {
-  it('sends changes to the operators’ path, with their token, also those made before it was connected', async (t) => {
+  it('sends commands to the operators’ path, with their token, also those made before it was connected', async (t) => {
     const { client, connection } = await opened(t);
     assert.equal(client.change({ act: 'add', hosts: ['web-1'] }), 1);
     const connected = connection();
@@ -37,9 +37,12 @@ describe('operator client', { timeout: 30_000 }, () => {
     await once(socket, 'message');
     assert.equal(client.change({ act: 'remove', hosts: ['web-2'] }), 2);
     await once(socket, 'message');
+    assert.equal(client.steer('pause'), 3);
+    await once(socket, 'message');
     assert.deepEqual(received, [
       { type: 'change', id: 1, act: 'add', hosts: ['web-1'] },
       { type: 'change', id: 2, act: 'remove', hosts: ['web-2'] },
+      { type: 'steer', id: 3, act: 'pause' },
     ]);
   });
 
