@@ -24,8 +24,9 @@ export function answered(model: Model, to: Subject, answer: Answer): Model {
       return withRows(next, answer);
     case 'series':
       return withSeries(next, answer, asked.query.process);
-    case 'blame':
     case 'release':
+      return { ...next, rollout: answer.rollout };
+    case 'blame':
       return next;
   }
 }
@@ -76,6 +77,8 @@ function measured(model: Model, at: string, from: string | undefined): Model {
 function refused(model: Model, to: Subject, text: string): Model {
   if (to === 'series')
     return model.moment.state === 'seeking' ? { ...returned(model), said: text } : { ...model, series: undefined };
+  // A server that is too old for it: nothing is missing.
+  if (to === 'release') return { ...model, rollout: undefined };
   const next = { ...model, refusal: { to, text } };
   if (to === 'processes') return withView(next, emptied(openView(model)));
   return isPast(model) ? { ...next, hosts: undefined } : next;

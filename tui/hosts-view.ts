@@ -4,10 +4,13 @@ import { summaryLine } from './gauges.ts';
 import { hostColumns, isLive, stateOf } from './host-columns.ts';
 import { type HostsData, type HostsView, isPast, type Model } from './model.ts';
 import { averagesOf } from './moment-view.ts';
+import { rolloutLine, shownRollout } from './rollout-view.ts';
 import { captions, cellsOf, placed } from './table.ts';
 
-/** Lines above the rows of the table. */
-export const HOSTS_ABOVE = 3;
+/** Lines above the rows of the table; a rollout takes one. */
+export function hostsAbove(model: Model): number {
+  return shownRollout(model) === undefined ? 3 : 4;
+}
 
 /** The hosts that pass the view's filter, in the order that was chosen; equals by name, so that they do not dance. */
 export function shownHosts(model: Model, view: HostsView): readonly HostRow[] {
@@ -22,9 +25,10 @@ export function shownHosts(model: Model, view: HostsView): readonly HostRow[] {
 export function hostsLines(model: Model, view: HostsView, data: HostsData, height: number): Line[] {
   const { columns, hostSort } = model;
   const past = isPast(model);
+  const rollout = shownRollout(model);
   const shown = placed(hostColumns(model), hostSort, columns);
   const { scroll, index } = view.cursor;
-  const rows = view.rows.slice(scroll, scroll + height - HOSTS_ABOVE).map((row, offset) => {
+  const rows = view.rows.slice(scroll, scroll + height - hostsAbove(model)).map((row, offset) => {
     const selected = scroll + offset === index;
     if (past || isLive(row)) return line(columns, cellsOf(shown, row, selected));
     const state = span(stateOf(row, data.at), selected ? { inverse: true } : DIM);
@@ -35,6 +39,7 @@ export function hostsLines(model: Model, view: HostsView, data: HostsData, heigh
     view.rows.length === data.rows.length ? `${data.rows.length}` : `${view.rows.length} of ${data.rows.length}`;
   return [
     summaryLine(columns, past ? data.rows : data.rows.filter(isLive)),
+    ...(rollout === undefined ? [] : [rolloutLine(columns, rollout)]),
     rule(columns, [span('hosts', BOLD), ...averagesOf(data), ...filter], [span(count)]),
     line(columns, captions(shown, hostSort)),
     ...rows,

@@ -1,4 +1,4 @@
-import { HOSTS_ABOVE } from './hosts-view.ts';
+import { hostsAbove } from './hosts-view.ts';
 import { type Model, openView, shownEvent } from './model.ts';
 import { linesAround } from './processes-view.ts';
 
@@ -20,6 +20,6 @@ export function bodyHeight(model: Model): number {
 /** Rows of the open view's table, at least one. */
 export function tableHeight(model: Model): number {
   const view = openView(model);
-  const around = view.name === 'hosts' ? HOSTS_ABOVE : view.name === 'processes' ? linesAround(model, view) : 0;
+  const around = view.name === 'hosts' ? hostsAbove(model) : view.name === 'processes' ? linesAround(model, view) : 0;
   return Math.max(bodyHeight(model) - around, 1);
 }

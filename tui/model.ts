@@ -2,6 +2,7 @@ import type { Answer, ConnectionStatus, ViewerEvent } from '../src/client/client
 import type { Incomplete } from '../src/protocol/message.ts';
 import type { Metrics, SortName } from '../src/protocol/metric.ts';
 import type { Grouping, Query } from '../src/protocol/query.ts';
+import type { RolloutStatus } from '../src/protocol/release.ts';
 import type { HostRow, HostTotal, ProcessRow, Row } from '../src/protocol/row.ts';
 import type { Point } from '../src/protocol/series.ts';
 import { type Cursor, TOP } from './cursor.ts';
@@ -18,7 +19,7 @@ export type Moment =
   | { readonly state: 'past'; readonly atMs: number; readonly isPlaying: boolean };
 
 /** What the server is asked about, each in its turn. */
-export const SUBJECTS = ['hosts', 'processes', 'series'] as const;
+export const SUBJECTS = ['hosts', 'processes', 'series', 'release'] as const;
 export type Subject = (typeof SUBJECTS)[number];
 
 /** A question that stands. */
@@ -137,6 +138,8 @@ export interface Model {
   readonly history: History;
   /** Of the past. */
   readonly series?: SeriesData | undefined;
+  /** The newest one; nothing where there was none, or the server knows of none. */
+  readonly rollout?: RolloutStatus | undefined;
   /** What the screen needs of each subject, kept equal to `questionOf`; nothing where it needs none. */
   readonly asked: { readonly [subject in Subject]?: Asked | undefined };
 }

@@ -1,10 +1,13 @@
 import { MAX_LIMIT, type Query } from '../src/protocol/query.ts';
 import type { GroupRow } from '../src/protocol/row.ts';
 import { KEPT } from './history.ts';
-import { type Model, openView, type ProcessesView, type Subject, type View } from './model.ts';
+import { isPast, type Model, openView, type ProcessesView, type Subject, type View } from './model.ts';
 
 /** What is asked of the present as long as it is shown: it feeds the hosts, their history, and the totals. */
 export const HOSTS_QUERY: Query = { view: 'hosts', sort: 'cpu', limit: MAX_LIMIT };
+
+/** How the newest rollout stands; of its hosts only how many there are is shown. */
+const RELEASE_QUERY: Query = { view: 'release', sort: 'cpu', limit: 1 };
 
 /** Rows asked for at first. */
 export const LEAST_LIMIT = 50;
@@ -21,6 +24,8 @@ export function questionOf(model: Model, subject: Subject): Query | undefined {
       return processesQuery(model);
     case 'series':
       return seriesQuery(model);
+    case 'release':
+      return releaseQuery(model);
   }
 }
 
@@ -69,6 +74,12 @@ function seriesQuery(model: Model): Query | undefined {
     ...{ view: 'series', host, sort: 'cpu', limit: KEPT, atMs: moment.atMs, windowMs: ALL_MS },
     ...(pid !== undefined && startedAt !== undefined && { process: { pid, startedAt } }),
   };
+}
+
+/** It stands above the hosts of the present: until there are some, or where the only one is opened, nobody looks. */
+function releaseQuery(model: Model): Query | undefined {
+  const hasHosts = model.hosts !== undefined && model.hosts.rows.length > 0;
+  return openView(model).name === 'hosts' && hasHosts && !isPast(model) ? RELEASE_QUERY : undefined;
 }
 
 /** Whose newest interval is gone back to: that of the host on the screen, or else of one that is there. */

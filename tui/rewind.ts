@@ -96,7 +96,14 @@ function turned(model: Model, moment: Moment): Model {
   const [first, ...more] = model.views;
   return {
     ...{ ...model, moment, views: [emptied(first), ...more.map(emptied)] },
-    ...{ paused: false, hosts: undefined, history: new Map(), series: undefined, refusal: undefined },
+    ...{
+      paused: false,
+      hosts: undefined,
+      history: new Map(),
+      series: undefined,
+      rollout: undefined,
+      refusal: undefined,
+    },
   };
 }
 

@@ -1,4 +1,6 @@
+import type { RolloutStatus } from '../../src/protocol/release.ts';
 import type { HostRow } from '../../src/protocol/row.ts';
+import { standing } from '../support/fake-rollout-view.ts';
 import { AT, busyHost, hostRow, hostTotal, later, point, processRow, recordedRow, totalOf } from './fleet.ts';
 import { Stage } from './stage.ts';
 
@@ -43,6 +45,13 @@ export function hosts(columns: number, rows: number): Stage {
       { ...busy('cache-1.example.org', 4), status: 'upgrading', culprits: {} },
     ]);
 }
+
+/** Several machines, and a release that comes to them. */
+export const upgrading = (columns: number, rows: number, fields: Partial<RolloutStatus> = {}) =>
+  hosts(columns, rows).release(standing(fields));
+
+export const halted = (columns: number, rows: number) =>
+  upgrading(columns, rows, { state: 'halted', reason: `db-03: it ended with 1 \x1b[2J: ${'错误 '.repeat(40)}` });
 
 /** The processes of the fleet, one host missing. */
 export function fleet(columns: number, rows: number): Stage {
@@ -122,7 +131,7 @@ export const gap = (columns: number, rows: number) => {
 
 /** Every screen there is. */
 export const SCENES: { [name: string]: (columns: number, rows: number) => Stage } = {
-  ...{ host, hosts, fleet, details, gone, help, groups },
+  ...{ host, hosts, fleet, details, gone, help, groups, upgrading, halted },
   ...{ rewound, rewoundHosts, rewoundDetails, unrecorded, gap },
   seeking: (columns, rows) => host(columns, rows).keys('['),
   playing: (columns, rows) => rewound(columns, rows).keys('p'),

@@ -1,6 +1,7 @@
 import type { Answer, ConnectionStatus } from '../../src/client/client.ts';
 import type { Incomplete } from '../../src/protocol/message.ts';
 import type { Query } from '../../src/protocol/query.ts';
+import type { RolloutStatus } from '../../src/protocol/release.ts';
 import type { HostRow, HostTotal, Row } from '../../src/protocol/row.ts';
 import type { Point } from '../../src/protocol/series.ts';
 import type { Frame } from '../../tui/frame.ts';
@@ -57,6 +58,10 @@ export class Stage {
 
   series(points: Point[], host = 'db-01'): this {
     return this.#answer('series', { type: 'series', id: 3, host, points });
+  }
+
+  release(rollout?: RolloutStatus): this {
+    return this.#answer('release', { type: 'release', id: 4, at: AT, ...(rollout !== undefined && { rollout }) });
   }
 
   refuse(message: string, to: Subject = 'processes'): this {

@@ -20,6 +20,7 @@ function running(options: { notice?: string; atMs?: number } = {}) {
       const at = query.atMs === undefined ? AT : new Date(query.atMs).toISOString();
       if (query.view === 'hosts')
         deliver({ type: 'hosts', id: 1, at, ...from, rows: names.map((host) => hostRow({ host })) });
+      else if (query.view === 'release') deliver({ type: 'release', id: 1, at });
       else if (query.view === 'series') deliver({ type: 'series', id: 1, host: 'db-01', points: [point(0)] });
       else deliver({ ...answerRows(query, processes, at), ...from });
     }
@@ -50,7 +51,7 @@ test('processes are subscribed to only while they are looked at', { timeout }, a
   answer(['db-01', 'db-02']);
   assert.deepEqual(
     asked().map(({ view }) => view),
-    ['hosts'],
+    ['hosts', 'release'],
   );
   terminal.type('2');
   await terminal.until(/› processes/);
@@ -61,7 +62,7 @@ test('processes are subscribed to only while they are looked at', { timeout }, a
   await terminal.until(/› hosts/);
   assert.deepEqual(
     asked().map(({ view }) => view),
-    ['hosts'],
+    ['hosts', 'release'],
   );
   terminal.type('q');
   await done;

@@ -59,7 +59,7 @@ test('processes are asked for only while a view shows them', () => {
   assert.deepEqual(stage.asked, { view: 'processes', sort: 'cpu', limit: 50 });
   stage.keys('1');
   assert.equal(stage.asked, undefined);
-  assert.deepEqual(stage.commands.at(-1), { type: 'ask', about: 'processes', query: undefined });
+  assert.deepEqual(stage.commands.at(-2), { type: 'ask', about: 'processes', query: undefined });
 });
 
 test('a command is given only when the question changes', () => {
