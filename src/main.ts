@@ -11,6 +11,10 @@ const COMMANDS = {
   ps: { summary: 'the processes that use the most, now or then', load: () => import('./cli/ps.ts') },
   blame: { summary: 'who used up a machine then, of each resource', load: () => import('./cli/blame.ts') },
   hosts: { summary: 'the hosts and their state', load: () => import('./cli/hosts.ts') },
+  release: {
+    summary: 'how the newest release comes to the hosts; pauses it, or goes back',
+    load: () => import('./cli/release.ts'),
+  },
   'init-db': {
     summary: 'makes the database of history, or brings it up to date',
     load: () => import('./cli/init-db.ts'),

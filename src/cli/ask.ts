@@ -8,6 +8,15 @@ const ANSWER_TIMEOUT_MS = 60_000;
 
 export type RowsOrHosts = Exclude<Answer, { type: 'error' }>;
 
+export interface AskOptions {
+  watch: boolean;
+  onAnswer: (answer: RowsOrHosts) => void;
+  /** Ends the watch with this answer. */
+  isLast?: (answer: RowsOrHosts) => boolean;
+  /** What to say of a watch whose connection was lost, which ends it then; undefined: it goes on with the next one. */
+  whenLost?: string;
+}
+
 /**
  * Asks a server and hands over each answer: the first one only, or with `watch` all of them until the signal to stop.
  * @throws Problem when the server cannot be reached, refuses, or cannot answer.
@@ -15,8 +24,9 @@ export type RowsOrHosts = Exclude<Answer, { type: 'error' }>;
 export async function ask(
   target: { url: string; token: string; pin?: string | undefined },
   query: Query,
-  options: { watch: boolean; onAnswer: (answer: RowsOrHosts) => void },
+  options: AskOptions,
 ): Promise<void> {
+  const { watch, onAnswer, isLast, whenLost } = options;
   const client = new Client(target);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let timer = setTimeout(() => reject(unreachable(target.url, 'timed out')), CONNECT_TIMEOUT_MS);
@@ -24,6 +34,8 @@ export async function ask(
   client.on('status', (status) => {
     if (status.state === 'refused') reject(refused(target.url, status));
     else if (status.state === 'lost' && !answered) reject(unreachable(target.url, status.reason));
+    else if (status.state === 'lost' && whenLost !== undefined)
+      reject(new Problem('ERR_SERVER', `the connection to the server was lost (${status.reason}); ${whenLost}`));
     else if (status.state === 'open' && !answered) {
       clearTimeout(timer);
       timer = setTimeout(() => reject(unreachable(target.url, 'timed out')), ANSWER_TIMEOUT_MS);
@@ -37,8 +49,8 @@ export async function ask(
     answered = true;
     clearTimeout(timer);
     try {
-      options.onAnswer(answer);
-      if (!options.watch) resolve();
+      onAnswer(answer);
+      if (!watch || isLast?.(answer)) resolve();
     } catch (error) {
       reject(error);
     }

@@ -7,10 +7,11 @@ import { run as blame } from '../../src/cli/blame.ts';
 import { reportFailure } from '../../src/cli/failure.ts';
 import { run as hosts } from '../../src/cli/hosts.ts';
 import { run as ps } from '../../src/cli/ps.ts';
+import { run as release } from '../../src/cli/release.ts';
 import { assertFailed, launch, procmesh } from '../support/command.ts';
 import { scratchFolder } from '../support/scratch.ts';
 
-const COMMANDS = ['start', 'server', 'agent', 'top', 'ps', 'blame', 'hosts', 'doctor'];
+const COMMANDS = ['start', 'server', 'agent', 'top', 'ps', 'blame', 'hosts', 'release', 'doctor'];
 
 describe('every command', { concurrency: 2, timeout: 120_000 }, () => {
   for (const command of ['', ...COMMANDS]) {
@@ -90,6 +91,14 @@ describe('wrong usage is told in one line and with exit code 2:', () => {
     [['ps', '--server', 'nonsense'], /--server.*wss:\/\/10\.0\.0\.5:9300/],
     [['hosts', '--server', 'http://127.0.0.1:9300'], /--server.*wss:\/\//],
     [['hosts', '--watch=yes'], /--watch/],
+    [['release', 'stop'], /release stop is no command: write release pause, resume, rollback, or none/],
+    [['release', ''], /is no command/],
+    [['release', '--watch', 'pause'], /too many arguments/],
+    [['release', 'pause', 'resume'], /too many arguments/],
+    [['release', 'rollback', '--json'], /unknown option '--json'/],
+    [['release', '--limit', '0'], /--limit.*whole number from 1 to 10000/],
+    [['release', '--host'], /--host.*missing/],
+    [['release', 'resume', '--server', 'nonsense'], /--server.*wss:/],
     [['agent', '--net', 'iftop'], /--net.*auto, bpf, sockets/],
     [['agent', '--server', 'ws://127.0.0.1:1,nonsense'], /--server.*wss:\/\//],
     [['agent', '--pin', 'abc'], /--pin.*SHA-256, 64 hexadecimal digits/],
@@ -99,7 +108,7 @@ describe('wrong usage is told in one line and with exit code 2:', () => {
   ] as const) {
     it(`procmesh ${args.join(' ')}`, async (t) => {
       const [command, ...options] = args;
-      const run = { ps, blame, hosts, agent }[command];
+      const run = { ps, blame, hosts, release, agent }[command];
       const error = await run(options).then(
         () => assert.fail('it is taken'),
         (reason: unknown) => reason,
