@@ -49,8 +49,8 @@ export function leftOut(rollout: RolloutStatus): string[] {
   const done = hosts.length - shownHosts(rollout).length;
   const beyond = hostsOf(counts) - hosts.length;
   return [
-    ...(done > 0 ? [`without ${done} hosts that are done: --json names them`] : []),
-    ...(beyond > 0 ? [`without ${beyond} more hosts: a larger --limit names them`] : []),
+    ...(done > 0 ? [`without those that are done (${done}): --json names them`] : []),
+    ...(beyond > 0 ? [`without ${beyond} more: a larger --limit names them`] : []),
   ];
 }
 

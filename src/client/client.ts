@@ -91,7 +91,11 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   #onStatus(status: ConnectionStatus): void {
-    if (status.state === 'lost') this.#onLost(status.reason);
+    if (status.state === 'lost') {
+      this.#onLost(status.reason);
+      // It is there, and is dialled again at once: nobody need be told.
+      if (this.#lacksReleases) return;
+    }
     if (status.state === 'open') for (const [id, { query }] of this.#asked) this.#subscribe(id, query);
     this.emit('status', status);
   }

@@ -41,7 +41,7 @@ db-05  away     -        -
 db-01  done     1.3      ab12cd34ef56
 `,
     );
-    assert.equal(stderr, 'procmesh: without 116 more hosts: a larger --limit names them\n');
+    assert.equal(stderr, 'procmesh: without 116 more: a larger --limit names them\n');
   });
 
   it('says why it is halted, and lets no escape sequence through', async (t) => {
@@ -60,7 +60,7 @@ db-01  done     1.3      ab12cd34ef56
     const { stdout, stderr } = await run();
     assert.match(stdout, /^db-00 +failed .*it crashed\n$/m);
     assert.doesNotMatch(stdout, /^web-/m);
-    assert.equal(stderr, 'procmesh: without 20 hosts that are done: --json names them\n');
+    assert.equal(stderr, 'procmesh: without those that are done (20): --json names them\n');
     assert.equal(JSON.parse((await run('--json')).stdout).rollout.hosts.length, 21);
     assert.match((await run('--limit', '20')).stdout, /^web-19 +done/m);
   });

@@ -175,7 +175,7 @@ describe('client', { timeout: 30_000 }, () => {
   });
 
   it('asks no releases of a server that is too old for them, until it has restarted', async (t) => {
-    const { client, accept, deliver, next } = await opened(t);
+    const { client, statuses, accept, deliver, next } = await opened(t);
     const release: Query = { view: 'release', sort: 'cpu', limit: 1 };
     client.connect();
     client.subscribe(QUERY, deliver);
@@ -189,6 +189,7 @@ describe('client', { timeout: 30_000 }, () => {
     assert.deepEqual([refusal.id, refusal.code], [2, 'ERR_VERSION']);
     const again = await accept();
     assert.equal((await again.heard()).id, 1);
+    assert.deepEqual(statuses, ['connecting', 'open', 'connecting', 'open']);
     subscription.change(release);
     assert.equal((await next()).type, 'error');
     client.subscribe({ ...QUERY, host: 'a' }, deliver);
