@@ -1,15 +1,15 @@
 import type { RolloutStatus } from '../src/protocol/release.ts';
 import { bar } from './chart.ts';
 import { BOLD, DIM, type Line, line, type Span, type Style, span } from './frame.ts';
-import { isPast, type Model, openView } from './model.ts';
+import { type Model, openView } from './model.ts';
 
 const BAR_WIDTH = 10;
 const WARNING: Style = { fg: 'yellow', bold: true };
 
-/** The rollout that is on the screen: above the hosts, until it is done. */
+/** The rollout that is on the screen: above the hosts, until it is done. Of the past none is known. */
 export function shownRollout(model: Model): RolloutStatus | undefined {
   const { rollout } = model;
-  return openView(model).name === 'hosts' && !isPast(model) && rollout?.state !== 'done' ? rollout : undefined;
+  return openView(model).name === 'hosts' && rollout?.state !== 'done' ? rollout : undefined;
 }
 
 export function rolloutLine(columns: number, rollout: RolloutStatus): Line {

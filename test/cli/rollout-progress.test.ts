@@ -6,9 +6,9 @@ import { counts, standing, upgrading } from '../support/fake-rollout-view.ts';
 import { VirtualTerminal } from '../tui/virtual-terminal.ts';
 
 /** What a terminal of so many columns shows, and every byte that was written. */
-function terminal(columns: number) {
+function terminal(columns: number, isTTY = true) {
   const screen = new VirtualTerminal(columns, 8);
-  const output = { isTTY: true, columns, written: '', last: Promise.resolve() };
+  const output = { isTTY, columns, written: '', last: Promise.resolve() };
   const write = (text: string): boolean => {
     output.written += text;
     // As the kernel does.
@@ -25,8 +25,8 @@ function terminal(columns: number) {
 
 const running = (done: number) => standing({ counts: counts({ done, waiting: 10 - done }), hosts: [] });
 
-describe('progress of a rollout on a terminal', { timeout: 30_000 }, () => {
-  it('is a bar that changes in place, and stays when it ends', async () => {
+describe('progress of a rollout', { timeout: 30_000 }, () => {
+  it('is a bar on a terminal that changes in place, and stays when it ends', async () => {
     const { progress, shown, output } = terminal(80);
     progress.show(running(1));
     progress.show(running(5));
@@ -58,6 +58,19 @@ describe('progress of a rollout on a terminal', { timeout: 30_000 }, () => {
     assert.equal(lines.length, 1);
     assert.match(lines[0] ?? '', /^release 1\.3 halted: 错.*…$/);
     assert.equal(output.written.replaceAll('\x1b[K', '').includes('\x1b'), false);
+  });
+
+  it('is a line for each change where there is no terminal, and no escape sequence', () => {
+    const { progress, output } = terminal(80, false);
+    progress.show(running(1));
+    progress.show({ ...running(1), hosts: [upgrading('db-04', 'receiving')] });
+    progress.show({ ...running(2), version: '1.3\x1b[31m' });
+    progress.close();
+    assert.deepEqual(output.written.split('\n'), [
+      'release 1.3: wave 2 of 3 (10 %), running: 1 of 10 hosts done, 9 waiting',
+      'release 1.3\ufffd[31m: wave 2 of 3 (10 %), running: 2 of 10 hosts done, 8 waiting',
+      '',
+    ]);
   });
 
   it('writes nothing when there was nothing to show', () => {

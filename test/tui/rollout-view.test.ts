@@ -97,7 +97,14 @@ test('it is asked of as long as the hosts of the present are looked at', () => {
   stage.keys('@').type('-5m').keys('enter');
   assert.equal(stage.standing('release'), undefined);
   assert.doesNotMatch(stage.hosts().text(), /release 1\.3/);
+  assert.equal(stage.standing('release'), undefined);
   assert.doesNotMatch(stage.keys('L').hosts().text(), /release 1\.3/);
+});
+
+test('it is not asked of while there are no hosts, nor where the only one is opened', () => {
+  const stage = new Stage().status({ state: 'open' }).hosts([]);
+  assert.equal(stage.standing('release'), undefined);
+  assert.equal(stage.hosts().standing('release'), undefined);
 });
 
 test('while paused it stays as it was', () => {
