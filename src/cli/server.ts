@@ -14,6 +14,7 @@ import { Retention } from '../server/retention.ts';
 import { releaseForNewHosts } from '../server/rollout/lineage.ts';
 import { Releasing } from '../server/rollout/releasing.ts';
 import { RolloutList } from '../server/rollout/rollout-list.ts';
+import { RolloutView } from '../server/rollout/status.ts';
 import { Server } from '../server/server.ts';
 import { MysqlStore } from '../store/mysql.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
@@ -44,6 +45,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const releases = new OpenedReleases(config, releaseKey);
   const hosts = new HostList(store.fleet);
   const rollouts = new RolloutList(store.rollouts);
+  let releaseSettings = config.release;
   const server = new Server({
     name: serverName(config),
     version: config.version || VERSION,
@@ -60,10 +62,10 @@ export async function run(args: readonly string[]): Promise<void> {
       saturation: config.alerts.saturation,
       rollouts: () => rollouts.all(),
     },
+    rollouts: new RolloutView({ rollouts, hosts, waves: () => releaseSettings.waves }),
   });
   const onTrouble = (error: Error): void => logger.warn({ err: error }, error.message);
   server.on('trouble', onTrouble);
-  let releaseSettings = config.release;
   const releasing = new Releasing({
     ...{ fleet: store.fleet, store: store.rollouts, hosts, rollouts, registry: server.registry, onTrouble },
     serverName: serverName(config),

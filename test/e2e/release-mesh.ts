@@ -54,7 +54,7 @@ export class ReleaseMesh {
       PROCMESH_GLOBAL_VERSION: '1.0',
       ...settings,
     };
-    return new ReleaseMesh(t, hosts, { main: copyCheckout(t), dataDir, environment });
+    return new ReleaseMesh(t, hosts, { main: join(copyCheckout(t), 'src', 'main.ts'), dataDir, environment });
   }
 
   /** Replaces a text that a file of the checkout has, for the time until `restore`. */
