@@ -32,11 +32,11 @@ export interface ServerOptions {
   certificate: Certificate | undefined;
   secrets: Secrets;
   hostList: HostList;
+  /** Absent: viewers are told of no rollout. */
+  rollouts?: RolloutStanding;
   store: Store;
   /** Absent: nothing is alerted. */
   alerts?: Pick<AlertsOptions, 'fleet' | 'list' | 'channels' | 'saturation' | 'rollouts'>;
-  /** Absent: viewers are told of no rollout. */
-  rollouts?: RolloutStanding;
 }
 
 interface ServerEvents {

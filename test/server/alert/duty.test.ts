@@ -9,6 +9,7 @@ import { HostList } from '../../../src/server/host-list.ts';
 import { ISTATE } from '../../../src/store/fleet.ts';
 import type { Rollout } from '../../../src/store/rollout.ts';
 import { FakeFleet } from '../../support/fake-fleet.ts';
+import { BEFORE, rollout } from '../rollout/fixture.ts';
 import { clock, NOW } from './clock.ts';
 
 class FakeChannel implements Channel {
@@ -49,6 +50,7 @@ async function opened(t: TestContext, hosts = ['web-1']) {
       await pass(1_000, 1_000);
     }
   };
+  /** The newest first. */
   const released: Rollout[] = [];
   const server = async (used: readonly Channel[] = channels) => {
     const onTrouble = ({ message }: Error) => void troubles.push(message);
@@ -78,7 +80,7 @@ async function opened(t: TestContext, hosts = ['web-1']) {
     silent.clear();
   };
   const gone = (rshost: string) => fleet.disconnected(rshost, 'srv-2');
-  return { fleet, troubles, channels, silent, live, away, server, gone };
+  return { fleet, released, troubles, channels, silent, live, away, server, gone };
 }
 
 describe('duty of alerts', { timeout: 30_000 }, () => {
@@ -93,6 +95,22 @@ describe('duty of alerts', { timeout: 30_000 }, () => {
     for (const { messages } of channels) assert.deepEqual(messages, [['web-1 offline 1'], ['web-1 offline 0']]);
     assert.deepEqual(await fleet.unsentAlerts(0, 10), []);
     assert.match(fleet.alerts[1]?.remarks ?? '', /^online again, it took \d+ s$/);
+  });
+
+  it('sends once that a rollout is halted, though hosts go back meanwhile, and that all are back', async (t) => {
+    const { fleet, released, channels, live, server } = await opened(t);
+    released.push(rollout({ state: 'halted', reason: 'web-1: it crashed' }), BEFORE);
+    await server();
+    await live(10_000);
+    const back = rollout({ serial: 3, version: '1.2', hash: BEFORE.hash, reason: 'release 1.3 halted' });
+    released.unshift(back);
+    await live(400_000);
+    assert.deepEqual(channels[0].messages, [['procmesh release 1']]);
+    assert.equal(fleet.alerts[0]?.remarks, 'release 1.3 halted at web-1: it crashed; all others stay on 1.2');
+    back.state = 'done';
+    await live(10_000);
+    assert.deepEqual(channels[0].messages.slice(1), [['procmesh release 0']]);
+    assert.match(fleet.alerts[1]?.remarks ?? '', /^release 1\.2 is on all hosts, it took \d+ min$/);
   });
 
   it('sends many that go at once in one message', async (t) => {

@@ -136,7 +136,7 @@ for (const shell of SHELLS) {
     it('takes a release back that is not confirmed in time', async (t) => {
       const launched = new Launched(t, shell);
       launched.program('sleep', 'while [ ! -e data/late ]; do tail -c 1 /dev/null; done');
-      launched.agent(NEW, "process.on('SIGTERM', () => {}); console.error('still here')");
+      launched.agent(NEW, "process.removeAllListeners('SIGTERM').on('SIGTERM', () => {}); console.error('still here')");
       launched.start();
       await launched.started(1);
       launched.upgrade();

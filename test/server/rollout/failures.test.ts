@@ -14,6 +14,12 @@ const BAD: [what: string, conduct: Conduct, reason: string, withinMs: number][] 
   ['that hosts cannot take', { refuses: 'the signature is wrong' }, 'the signature is wrong', 4_000],
   ['that is never fetched', { stalls: true }, 'it has said nothing about it for 60 s', 70_000],
   ['that crashes', { isBackAfterMs: 1_000 }, 'it crashed', 6_000],
+  [
+    'that goes back without a word',
+    { isBackAfterMs: 1_000, isMute: true },
+    'it came back with the release before, and gives no reason',
+    6_000,
+  ],
   ['that never connects', { isBackAfterMs: 60_000 }, 'it crashed', 66_000],
   ['that is not heard of again', { isLost: true }, 'its agent did not come back', 90_000],
   ['that connects and sends nothing', { isSilent: true }, 'it is connected and sends nothing for 7 s', 12_000],
@@ -54,6 +60,43 @@ describe('a bad release', { timeout: 120_000 }, () => {
     assert.equal(begun, 5, 'only the second wave ever had it');
   });
 
+  it('is called off where it is still received, and no such host has failed', async (t) => {
+    const { world, hash } = await released(t, 50);
+    world.conduct = (_, of) => (of === hash && world.running(hash) > 0 ? { stalls: true } : {});
+    await world.until(() => world.fleet.rows.filter(({ upgrade }) => upgrade === 'receiving').length === 4);
+    const receiving = world.fleet.rows.filter(({ upgrade }) => upgrade === 'receiving').map(({ rshost }) => rshost);
+    const [failing = '', ...rest] = receiving;
+    const { server, connection = assert.fail() } = world.agent(failing);
+    server.registry.upgrade(connection, { type: 'upgraded', serial: 2, state: 'failed', reason: 'bad' });
+    world.conduct = () => ({});
+    await world.until(() => world.newest.serial === 3 && world.newest.state === 'done');
+    for (const host of rest) {
+      assert.deepEqual(world.agent(host).heard.slice(-2), ['chunk', 'revert'], host);
+      assert.deepEqual([world.row(host).upgrade, world.row(host).upgradeFailure], ['done', undefined]);
+    }
+  });
+
+  it('is taken back where it is on trial, and waits there, when there is none to go back to', async (t) => {
+    const { world, before, hash } = await released(t, 50);
+    world.store.acts.shift();
+    await world.until(
+      () => world.newest.wave === 2 && world.fleet.rows.filter(({ upgrade }) => upgrade === 'trial').length === 4,
+    );
+    const [failing, ...rest] = world.fleet.rows
+      .filter(({ upgrade }) => upgrade === 'trial')
+      .map(({ rshost }) => rshost);
+    world.conduct = (host, of) => (host === failing && of === hash ? { rssBytes: 1e9 } : {});
+    await world.until(() => world.newest.state === 'halted');
+    await world.pass(20_000);
+    assert.equal(world.newest.serial, 2);
+    for (const host of rest) {
+      assert.equal(world.agent(host).release?.hash, before);
+      assert.equal(world.agent(host).release?.failed?.reason, 'release 1.3 is halted');
+      assert.equal(world.row(host).upgrade, 'waiting');
+    }
+    assert.deepEqual(failures(world), [`${failing}: it uses 954 MB of memory, 286 MB is allowed`]);
+  });
+
   it('is not offered to a host again that it failed on, whoever comes back', async (t) => {
     const { world, hash } = await released(t, 5);
     world.conduct = (_, of) => (of === hash ? { isBackAfterMs: 500 } : {});
@@ -92,6 +135,25 @@ describe('a bad release', { timeout: 120_000 }, () => {
   });
 });
 
+describe('a release that is not to be had', { timeout: 120_000 }, () => {
+  it('is tried again after a while, and is no failure of the host', async (t) => {
+    const { world, hash } = await released(t, 1);
+    const { releases } = world.servers[0] ?? assert.fail();
+    const manifest = releases.manifest.bind(releases);
+    let asked = 0;
+    releases.manifest = async () => {
+      asked += 1;
+      throw new Error('the disk is full');
+    };
+    await world.pass(25_000);
+    assert.deepEqual([asked, world.newest.state, world.row('db-0').upgrade], [1, 'running', 'waiting']);
+    assert.equal(world.row('db-0').upgradeFailure, 'its server srv-1 cannot give it: the disk is full');
+    releases.manifest = manifest;
+    await world.until(() => world.newest.state === 'done', 30_000);
+    assert.equal(world.running(hash), 1);
+  });
+});
+
 describe('hosts that are away', { timeout: 120_000 }, () => {
   it('get it when they are back, during the rollout and afterwards', async (t) => {
     const { world, hash } = await released(t, 6);
@@ -118,6 +180,28 @@ describe('hosts that are away', { timeout: 120_000 }, () => {
     world.agent('db-0').connect();
     await world.until(() => world.newest.state === 'done', 15_000);
     assert.equal(world.running(hash), 1);
+  });
+
+  it('are offered nothing when they come back while it is paused, or another one is newer', async (t) => {
+    const { world, hash } = await released(t, 1);
+    world.conduct = () => ({ stalls: true });
+    const agent = world.agent('db-0');
+    await world.until(() => world.row('db-0').upgrade === 'receiving');
+    agent.disconnect();
+    await world.store.advance(2, { state: 'running', wave: 1 }, { state: 'paused', wave: 1 });
+    await world.pass(2_000);
+    agent.connect();
+    await world.pass(5_000);
+    assert.equal(world.row('db-0').upgrade, 'waiting');
+    await world.store.advance(2, { state: 'paused', wave: 1 }, { state: 'running', wave: 1 });
+    await world.servers[0]?.duty.stop();
+    await world.store.release({ version: '1.4', hash: 'f'.repeat(64), state: 'running', wave: 0 }, 2);
+    await world.pass(2_000);
+    agent.disconnect();
+    agent.connect();
+    await world.pass(5_000);
+    assert.equal(agent.heard.filter((type) => type === 'upgrade').length, 1);
+    assert.equal(world.running(hash), 0);
   });
 
   it('are let alone when their agents say no release', async (t) => {

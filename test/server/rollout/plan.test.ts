@@ -70,6 +70,15 @@ describe('plan of a rollout', { timeout: 30_000 }, () => {
     assert.deepEqual(play(2_000), [1, 200, 2_000]);
   });
 
+  it('takes shares of what cannot be halved as they are meant', () => {
+    const waves = [
+      { label: '7 %', share: 0.07 },
+      { label: 'all', share: 1 },
+    ];
+    assert.equal(wanted(step(rollout({ wave: 1 }), hosts(100), { waves })).length, 7);
+    assert.equal(wanted(step(rollout({ wave: 1 }), hosts(101), { waves })).length, 8);
+  });
+
   it('takes other hosts first for each rollout, and the same ones whoever asks', () => {
     const first = (serial: number): string[] => wanted(step(rollout({ wave: 1, serial }), hosts(50)));
     assert.deepEqual(first(2), first(2));

@@ -29,6 +29,8 @@ export interface Conduct {
   stalls?: boolean;
   /** The agent of that release never says a word: the launcher takes it back after so long. */
   isBackAfterMs?: number;
+  /** It does not say then that it failed. */
+  isMute?: boolean;
   /** The machine is not heard of again. */
   isLost?: boolean;
   isSilent?: boolean;
@@ -205,7 +207,8 @@ export class SimulatedAgent {
 
   #goBack(reason: string, afterMs: number): void {
     const { serial } = this.release as RunningRelease;
-    this.release = { ...(this.#before as RunningRelease), failed: { serial, reason } };
+    const { isMute } = this.#conduct(this.release);
+    this.release = { ...(this.#before as RunningRelease), ...(!isMute && { failed: { serial, reason } }) };
     this.disconnect();
     this.#startAfter(afterMs);
   }
