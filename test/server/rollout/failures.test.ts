@@ -60,21 +60,28 @@ describe('a bad release', { timeout: 120_000 }, () => {
     assert.equal(begun, 5, 'only the second wave ever had it');
   });
 
-  it('is called off where it is still received, and no such host has failed', async (t) => {
-    const { world, hash } = await released(t, 50);
-    world.conduct = (_, of) => (of === hash && world.running(hash) > 0 ? { stalls: true } : {});
-    await world.until(() => world.fleet.rows.filter(({ upgrade }) => upgrade === 'receiving').length === 4);
-    const receiving = world.fleet.rows.filter(({ upgrade }) => upgrade === 'receiving').map(({ rshost }) => rshost);
-    const [failing = '', ...rest] = receiving;
-    const { server, connection = assert.fail() } = world.agent(failing);
-    server.registry.upgrade(connection, { type: 'upgraded', serial: 2, state: 'failed', reason: 'bad' });
-    world.conduct = () => ({});
-    await world.until(() => world.newest.serial === 3 && world.newest.state === 'done');
-    for (const host of rest) {
-      assert.deepEqual(world.agent(host).heard.slice(-2), ['chunk', 'revert'], host);
-      assert.deepEqual([world.row(host).upgrade, world.row(host).upgradeFailure], ['done', undefined]);
-    }
-  });
+  for (const [what, isFirst] of [
+    ['and no such host has failed', false],
+    ['also when there is none to go back to', true],
+  ] as const)
+    it(`is called off where it is still received, ${what}`, async (t) => {
+      const { world, hash } = await released(t, 50);
+      if (isFirst) world.store.acts.shift();
+      world.conduct = (_, of) => (of === hash && world.running(hash) > 0 ? { stalls: true } : {});
+      const receiving = (): string[] =>
+        world.fleet.rows.filter(({ upgrade }) => upgrade === 'receiving').map(({ rshost }) => rshost);
+      await world.until(() => receiving().length === 4);
+      const [failing = '', ...rest] = receiving();
+      const { server, connection = assert.fail() } = world.agent(failing);
+      server.registry.upgrade(connection, { type: 'upgraded', serial: 2, state: 'failed', reason: 'bad' });
+      await world.until(() => (isFirst ? world.newest.state === 'halted' : world.newest.serial === 3));
+      await world.pass(10_000);
+      for (const host of rest) {
+        assert.equal(world.agent(host).heard.at(-1), 'revert', host);
+        const { upgrade, upgradeFailure } = world.row(host);
+        assert.deepEqual([upgrade, upgradeFailure], [isFirst ? 'waiting' : 'done', undefined]);
+      }
+    });
 
   it('is taken back where it is on trial, and waits there, when there is none to go back to', async (t) => {
     const { world, before, hash } = await released(t, 50);

@@ -88,6 +88,17 @@ describe('steering a rollout', { timeout: 120_000 }, () => {
     assert.deepEqual([world.running(hash), world.newest.serial], [40, 6]);
   });
 
+  it('rolls back what is still received', async (t) => {
+    const { world, before, hash } = await released(t, 5);
+    world.conduct = (_, of) => (of === hash ? { stalls: true } : {});
+    await world.until(() => world.fleet.rows.some(({ upgrade }) => upgrade === 'receiving'));
+    const [row] = world.fleet.rows.filter(({ upgrade }) => upgrade === 'receiving');
+    await steered(world, 'rollback');
+    await world.until(() => world.newest.state === 'done');
+    assert.equal(world.agent(row?.rshost ?? '').heard.at(-1), 'revert');
+    assert.deepEqual([world.running(before), row?.upgrade], [5, 'done']);
+  });
+
   it('is told when somebody else was faster', async (t) => {
     const { world } = await released(t, 3);
     const { store } = world;
