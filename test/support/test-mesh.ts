@@ -45,7 +45,13 @@ export class TestMesh {
   readonly #clients: OperatorClient[] = [];
   port = 0;
 
-  constructor({ fleet, rollouts, deployer }: SharedFleet, name: string, hasAgent: boolean, releases: FakeReleases) {
+  constructor(
+    { fleet, rollouts, deployer }: SharedFleet,
+    name: string,
+    hasAgent: boolean,
+    releases: FakeReleases,
+    opening?: Promise<void>,
+  ) {
     this.fleet = fleet;
     this.deployer = deployer;
     this.hosts = new HostList(fleet);
@@ -58,7 +64,14 @@ export class TestMesh {
     this.rollouts = new RolloutList(rollouts);
     const releasing = new Releasing({
       ...{ serverName: name, fleet, store: rollouts, hosts: this.hosts, rollouts: this.rollouts },
-      ...{ registry: this.server.registry, openSource: async () => releases, settings: () => this.releaseSettings },
+      ...{
+        registry: this.server.registry,
+        openSource: async () => {
+          await opening;
+          return releases;
+        },
+        settings: () => this.releaseSettings,
+      },
       ...{ sampleMs: () => SETTINGS.sampleMs, onNews: (text) => this.news.push(text), onTrouble },
     });
     this.mesh = new Mesh({
@@ -139,6 +152,8 @@ export async function openMeshServer(
     name?: string;
     hasAgent?: boolean;
     releases?: FakeReleases;
+    /** The release is not ready before. */
+    opening?: Promise<void>;
   } = {},
 ): Promise<TestMesh> {
   const shared = options.shared ?? new SharedFleet();
@@ -148,6 +163,7 @@ export async function openMeshServer(
     options.name ?? 'srv-1',
     options.hasAgent ?? false,
     options.releases ?? new FakeReleases(),
+    options.opening,
   );
   t.after(() => opened.stop());
   await opened.start();

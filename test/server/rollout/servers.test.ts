@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { HostList } from '../../../src/server/host-list.ts';
+import { Rollouts } from '../../../src/server/rollout/duty.ts';
 import { FakeReleases } from '../../support/fake-releases.ts';
 import { openWorld, released, type World } from './simulation.ts';
 
@@ -133,6 +135,37 @@ describe('several servers', { timeout: 120_000 }, () => {
     assert.equal([...world.agents.values()].find(({ release }) => release?.hash === hash)?.server, one);
     await world.pass(60_000);
     assert.deepEqual([world.newest.state, world.running(hash)], ['running', 10]);
+  });
+
+  it('look at the hosts before they do anything about them', async (t) => {
+    const world = openWorld(t);
+    const { one } = await pair(world, 3);
+    const { name, releases, rollouts } = one;
+    await rollouts.refresh();
+    const options = {
+      serverName: name,
+      rollouts,
+      store: world.store,
+      source: releases,
+      settings: () => world.settings,
+    };
+    const duty = new Rollouts({ ...options, hosts: new HostList(world.fleet), onTrouble: () => undefined });
+    duty.start();
+    await world.settle();
+    await duty.stop();
+    assert.equal(world.newest.state, 'running');
+  });
+
+  it('do not hold against agents what they were too busy to hear', async (t) => {
+    const world = openWorld(t);
+    const { one, hash } = await pair(world, 1);
+    one.duty.start();
+    await world.until(() => [...world.agents.values()].some(({ release }) => release?.isOnTrial === true));
+    await world.pass(3_500);
+    t.mock.timers.setTime(Date.now() + 20_000);
+    await world.settle();
+    await world.until(() => world.newest.state === 'done');
+    assert.equal(world.running(hash), 2);
   });
 
   it('take over an agent that comes to another one while it is on trial', async (t) => {

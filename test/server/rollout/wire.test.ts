@@ -68,6 +68,18 @@ describe('a release over the wire', { timeout: 60_000 }, () => {
     assert.deepEqual([registry.row('db-1')?.status, mesh.troubles], ['online', []]);
   });
 
+  it('is offered to agents that connected before the server had it ready', async (t) => {
+    const shared = new SharedFleet();
+    shared.rollouts.acts.push(structuredClone(BEFORE));
+    const ready = Promise.withResolvers<void>();
+    const rows = [listed('db-1', { disconnectedMs: 1 })];
+    const mesh = await openMeshServer(t, { shared, rows, opening: ready.promise });
+    const agent = await mesh.agent('db-1', 0, RUNNING);
+    assert.deepEqual(mesh.news, []);
+    ready.resolve();
+    await take(agent);
+  });
+
   it('is taken back from an agent that uses too much', async (t) => {
     const { mesh, agent } = await restarted(t);
     const { hash, serial } = await take(agent);
