@@ -83,11 +83,7 @@ export class Receiver {
   async #complete(path: string, file: WantedFile, signal: AbortSignal): Promise<number> {
     const handle = await open(path, 'a', 0o600);
     try {
-      let { size: had } = await handle.stat();
-      if (had > file.bytes) {
-        await handle.truncate();
-        had = 0;
-      }
+      const { size: had } = await handle.stat();
       for (let offset = had; offset < file.bytes; ) {
         const data = await this.#chunk(file, offset, signal);
         const left = file.bytes - offset;

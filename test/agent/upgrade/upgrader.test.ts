@@ -221,6 +221,15 @@ test('does not wait for a self-test for ever', GUARD, async (t) => {
   assert.equal(await host.end(), 'failed: its self-test is not over after 20 s');
 });
 
+test('gives up a release in the middle of its self-test when it is told to', GUARD, async (t) => {
+  const host = new Host(t);
+  host.upgrader.on('upgraded', ({ state }) => {
+    if (state === 'testing') setImmediate(() => void host.upgrader.revert(6, 'the rollout is halted'));
+  });
+  const told = await host.push(upgradeTo(host.next('2.0', 6, script('exec sleep 1000'))));
+  assert.equal(told, 'failed: the rollout is halted');
+});
+
 test('goes on as it is when it cannot hand over', GUARD, async (t) => {
   const host = new Host(t);
   host.handOver = async () => {
