@@ -345,6 +345,14 @@ test('waits with another release until the trial is over', GUARD, async (t) => {
   assert.deepEqual(host.told, ['confirmed', 'receiving', 'testing', 'starting']);
 });
 
+test('forgets a release that waits for the end of a trial when it is told to', GUARD, async (t) => {
+  const { host } = await onTrial(t);
+  host.upgrader.upgrade(upgradeTo(host.next('3.0', 7)));
+  await host.upgrader.revert(7, 'the rollout is halted');
+  await host.upgrader.confirm(6);
+  assert.deepEqual(host.told, ['confirmed']);
+});
+
 test('keeps no releases that came to nothing but the last one', GUARD, async (t) => {
   const host = new Host(t);
   const fails = script('exit 1');
