@@ -147,28 +147,21 @@ test('ends its first interval early although no sample is due then', GUARD, asyn
   ]);
 });
 
-test('hands over right after an interval has ended, in the same second', GUARD, async (t) => {
-  const rig = await running(t, 10_100);
-  await handOver(rig);
-  const second = await goOn(rig, 300);
-  await pass(rig.clock, second, 3_000);
-  assert.deepEqual(spans(await intervals(second, 3)), [
-    [100, 10_000],
-    [10_000, 11_000],
-    [11_000, 14_000],
-  ]);
-});
-
-test('hands over on a boundary', GUARD, async (t) => {
-  const rig = await running(t, 9_100);
-  await handOver(rig);
-  const second = await goOn(rig, 300);
-  await pass(rig.clock, second, 3_000);
-  assert.deepEqual(spans(await intervals(second, 2)), [
-    [100, 10_000],
-    [10_000, 13_000],
-  ]);
-});
+for (const [title, atMs, ends] of [
+  ['right after an interval has ended, in the same second', 10_100, [100, 10_000, 11_000, 14_000]],
+  ['on a boundary', 9_100, [100, 10_000, 13_000]],
+] satisfies [string, number, number[]][])
+  test(`hands over ${title}`, GUARD, async (t) => {
+    const rig = await running(t, atMs);
+    await handOver(rig);
+    const second = await goOn(rig, 300);
+    await pass(rig.clock, second, 3_000);
+    const found = spans(await intervals(second, ends.length - 1));
+    assert.deepEqual(
+      found,
+      found.map((_, index) => [ends[index], ends[index + 1]]),
+    );
+  });
 
 test('a boundary between the two agents ends the first interval', GUARD, async (t) => {
   const rig = await running(t, 8_100);
