@@ -106,7 +106,7 @@ export class ReleaseMesh {
   async status(): Promise<Status> {
     const { code, stdout, stderr } = await this.run('release', '--json');
     if (code !== 0) throw new Error(stderr);
-    return JSON.parse(stdout);
+    return JSON.parse(stdout).rollout;
   }
 
   /** Waits until the newest rollout is so. */
