@@ -8,7 +8,6 @@ import { FilterError } from '../protocol/filter.ts';
 import type { Settings, Unreachable, Watch } from '../protocol/message.ts';
 import type { ConnectionStatus } from '../protocol/reconnect.ts';
 import type { Upgraded } from '../protocol/release.ts';
-import type { Footprint } from '../protocol/row.ts';
 import { keptDescriptors } from './abilities.ts';
 import { beatOf } from './beat.ts';
 import { DetailReader } from './details.ts';
@@ -20,6 +19,7 @@ import type { KernelAccess } from './kernel-access.ts';
 import { LastResort } from './last-resort.ts';
 import { Link } from './link.ts';
 import type { ListeningPorts } from './network/sockets.ts';
+import { footprintOf, OwnCost } from './own-cost.ts';
 import { Pace } from './pace.ts';
 import { PssReader } from './pss.ts';
 import { type Sample, Sampler } from './sampler.ts';
@@ -84,7 +84,6 @@ export class Agent extends EventEmitter<AgentEvents> {
   readonly #scanner: Scanner;
   readonly #sampler: Sampler;
   readonly #identities: Identities;
-  readonly #kernel: KernelAccess;
   readonly #listenDump: ListenDump | undefined;
   readonly #sources: Sources;
   readonly #pss: PssReader;
@@ -105,7 +104,7 @@ export class Agent extends EventEmitter<AgentEvents> {
   #timer: NodeJS.Timeout | undefined;
   #exitPolls: NodeJS.Timeout | undefined;
   #isStopped = false;
-  #footprint = process.cpuUsage();
+  readonly #ownCost = new OwnCost();
 
   /** @throws when the data folder cannot be used. */
   constructor(options: AgentOptions) {
@@ -114,7 +113,6 @@ export class Agent extends EventEmitter<AgentEvents> {
     const { procRoot, sysRoot, passwdPath, kernel } = options;
     this.#pageBytes = readPageSize(procRoot);
     this.#scanner = new Scanner({ procRoot, sysRoot, keptDescriptors: keptDescriptors(procRoot) });
-    this.#kernel = kernel;
     this.#listenDump = kernel.libc && new ListenDump(kernel.libc);
     this.#identities = new Identities({ procRoot, passwdPath, ownPid: process.pid, dump: this.#listenDump });
     this.#sources = options.openSources(this.#identities.listeners);
@@ -125,7 +123,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#outbox = new Outbox(join(options.dataDir, 'outbox'));
     this.#recorder = new Recorder({
       ...{ procRoot, sysRoot, pageBytes: this.#pageBytes, identities: this.#identities, outbox: this.#outbox },
-      onKept: () => void this.#deliver(),
+      onKept: () => void this.#link.sendIntervals().then(() => kernel.libc?.trim()),
     });
     this.#settingsFile = new SettingsFile(join(options.dataDir, 'settings.json'));
     this.#settings = this.#settingsFile.read();
@@ -143,9 +141,10 @@ export class Agent extends EventEmitter<AgentEvents> {
     });
     const { upgrades } = options;
     this.#upgrader = upgrades && openUpgrader({ ...upgrades, handOver: () => this.handOver() }, this.#link);
-    this.#upgrader?.on('upgraded', (upgraded) => this.emit('upgraded', upgraded));
-    this.#upgrader?.on('restart', () => this.emit('replaced'));
-    this.#upgrader?.on('trouble', (error) => this.emit('trouble', error));
+    this.#upgrader
+      ?.on('upgraded', (upgraded) => this.emit('upgraded', upgraded))
+      .on('restart', () => this.emit('replaced'))
+      .on('trouble', (error) => this.emit('trouble', error));
     this.#link.on('status', (status, server) => {
       if (status.state !== 'open') this.#watches.clear();
       this.emit('status', status, server);
@@ -195,12 +194,10 @@ export class Agent extends EventEmitter<AgentEvents> {
     // Two samples that are almost one would tell rates of next to no time.
     if (this.#schedule.nextInMs > FIRST_SAMPLE_MS) this.#tick();
     this.#schedule.start();
-    this.#timer = setTimeout(
-      () => {
-        if (earlyMs % this.#schedule.periodMs !== 0) this.#tick();
-      },
-      earlyMs - now + TIMER_SLACK_MS,
-    );
+    const endFirst = (): void => {
+      if (earlyMs % this.#schedule.periodMs !== 0) this.#tick();
+    };
+    this.#timer = setTimeout(endFirst, earlyMs - now + TIMER_SLACK_MS);
   }
 
   /**
@@ -247,9 +244,15 @@ export class Agent extends EventEmitter<AgentEvents> {
 
   /** Whatever goes wrong in one sample, the next one is taken. */
   #tick(): void {
-    try {
+    this.#tried(() => {
       const sample = this.#sampler.sample();
       if (sample !== undefined) this.#use(sample);
+    });
+  }
+
+  #tried(work: () => void): void {
+    try {
+      work();
     } catch (error) {
       this.emit('trouble', error instanceof Error ? error : new Error(String(error)));
     }
@@ -264,32 +267,15 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#pss.takeTurn(sample.snapshot.processes, sample.snapshot.monotonicMs);
   }
 
-  #beat(sample: Sample): void {
-    const parts = { identities: this.#identities, pageBytes: this.#pageBytes, outbox: this.#outbox };
-    const { interfaces } = this.#recorder;
-    const agent = this.#measureSelf(sample.durationMs);
-    this.#link.sendLive(
-      beatOf(sample, { ...parts, sampler: this.#sampler, sources: this.#sources, interfaces, agent }),
-    );
-  }
-
   /** Also sets the pace of the samples to come: what this one cost decides when the next may be taken. */
-  #measureSelf(durationMs: number): Footprint {
-    const { user, system } = process.cpuUsage(this.#footprint);
-    this.#footprint = process.cpuUsage();
-    const costMs = (user + system) / 1000;
+  #beat(sample: Sample): void {
+    const cpuMs = this.#ownCost.takeCpuMs();
     if (this.#settings !== undefined)
-      this.#schedule.setPeriod(this.#pace.next(this.#settings, !this.#watches.isEmpty, costMs));
-    return {
-      cpuPercent: Math.round((costMs / durationMs) * 100_000) / 1000,
-      rssBytes: process.memoryUsage.rss(),
-      sampleMs: this.#schedule.periodMs,
-    };
-  }
-
-  async #deliver(): Promise<void> {
-    await this.#link.sendIntervals();
-    this.#kernel.libc?.trim();
+      this.#schedule.setPeriod(this.#pace.next(this.#settings, !this.#watches.isEmpty, cpuMs));
+    const agent = footprintOf(cpuMs, sample.durationMs, this.#schedule.periodMs);
+    const parts = { identities: this.#identities, pageBytes: this.#pageBytes, outbox: this.#outbox, agent };
+    const { interfaces } = this.#recorder;
+    this.#link.sendLive(beatOf(sample, { ...parts, sampler: this.#sampler, sources: this.#sources, interfaces }));
   }
 
   #onWatch(watch: Watch): void {
@@ -307,10 +293,6 @@ export class Agent extends EventEmitter<AgentEvents> {
     if (settings.intervalMs !== this.#settings?.intervalMs) this.#recorder.restart();
     this.#settings = settings;
     this.#schedule.setPeriod(settings.sampleMs);
-    try {
-      this.#settingsFile.write(settings);
-    } catch (error) {
-      this.emit('trouble', error instanceof Error ? error : new Error(String(error)));
-    }
+    this.#tried(() => this.#settingsFile.write(settings));
   }
 }
