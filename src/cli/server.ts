@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { openChannels } from '../alert-channel/open.ts';
 import type { Config } from '../config.ts';
 import { acquireLock } from '../lock.ts';
@@ -24,6 +25,9 @@ import { configure, serverAddress, subCommand } from './options.ts';
 import { OpenedReleases } from './releases.ts';
 import { tellReady, untilToldToStop } from './stop.ts';
 import { VERSION } from './version.ts';
+
+/** Making a release takes a second of CPU time, which the first frame of the terminal UI beside the server needs more. */
+const RELEASE_AFTER_MS = 10_000;
 
 /** `procmesh server`: runs until it is told to stop. */
 export async function run(args: readonly string[]): Promise<void> {
@@ -69,7 +73,10 @@ export async function run(args: readonly string[]): Promise<void> {
   const releasing = new Releasing({
     ...{ fleet: store.fleet, store: store.rollouts, hosts, rollouts, registry: server.registry, onTrouble },
     serverName: serverName(config),
-    openSource: () => releases.get(),
+    openSource: async () => {
+      if (options.withAgent) await delay(RELEASE_AFTER_MS, undefined, { ref: false });
+      return releases.get();
+    },
     settings: () => releaseSettings,
     sampleMs: () => server.settings.sampleMs,
     onNews: (text) => logger.info(text),
