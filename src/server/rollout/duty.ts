@@ -12,8 +12,11 @@ const EVERY_MS = 1_000;
 const MISSED_AFTER_MS = 20_000;
 /** More steps in a row are none that come to an end. */
 const MAX_STEPS = 50;
-/** Agents have this long to find a server again after the duty began, as it may have begun with a restart of servers. */
-const SETTLE_MS = 30_000;
+/**
+ * Agents have this long to find a server again after the duty began, as it may have begun with a restart of servers: they
+ * dial every 10 s at least. A host that is away for longer would hold up every rollout.
+ */
+const SETTLE_MS = 15_000;
 
 export interface RolloutsOptions {
   serverName: string;
