@@ -176,6 +176,15 @@ describe('hosts that are away', { timeout: 120_000 }, () => {
     assert.equal(world.newest.serial, 2);
   });
 
+  it('are waited for as long as agents take to find a server after its start, by the first waves alone', async (t) => {
+    const { world } = await released(t, 6);
+    world.agent('db-1').disconnect();
+    const startedMs = Date.now();
+    await world.until(() => world.newest.wave === 3);
+    const tookMs = Date.now() - startedMs;
+    assert.ok(tookMs >= 11_000 && tookMs <= 15_000, `the next wave began after ${tookMs} ms`);
+  });
+
   it('go on where they were when they leave while they receive', async (t) => {
     const { world, hash } = await released(t, 1);
     world.conduct = () => ({ stalls: true });
