@@ -12,25 +12,31 @@ export interface RolloutStanding {
   off(event: 'change', listener: () => void): unknown;
 }
 
-/** How the newest rollout stands: what changes is told at once, and then at most once a second. */
+/**
+ * How the newest rollout stands: what changes is told at once, and then at most once a second, but for its end, or a halt,
+ * which somebody may be waiting for.
+ */
 export class LiveRelease implements LiveQuery {
   readonly #query: Query;
   readonly #rollouts: RolloutStanding | undefined;
   readonly #deliver: Deliver;
   readonly #onChange = (): void => {
-    if (this.#rest === undefined) this.#tell();
+    if (this.#rest === undefined || this.#status()?.state !== this.#toldState) this.#tell();
     else this.#isStale = true;
   };
   #rest: NodeJS.Timeout | undefined;
   #isStale = false;
   #told: string | undefined;
+  #toldState: RolloutStatus['state'] | undefined;
 
   /** @param rollouts undefined where nobody knows of any. */
   constructor(query: Query, rollouts: RolloutStanding | undefined, deliver: Deliver) {
     this.#query = query;
     this.#rollouts = rollouts;
     this.#deliver = deliver;
-    this.#told = JSON.stringify(this.#status());
+    const rollout = this.#status();
+    this.#told = JSON.stringify(rollout);
+    this.#toldState = rollout?.state;
     rollouts?.on('change', this.#onChange);
   }
 
@@ -46,6 +52,7 @@ export class LiveRelease implements LiveQuery {
 
   /** Hosts change in many ways that are nothing to a rollout. */
   #tell(): void {
+    clearTimeout(this.#rest);
     this.#rest = setTimeout(() => {
       this.#rest = undefined;
       if (this.#isStale) this.#tell();
@@ -55,6 +62,7 @@ export class LiveRelease implements LiveQuery {
     const text = JSON.stringify(rollout);
     if (text === this.#told) return;
     this.#told = text;
+    this.#toldState = rollout?.state;
     this.#deliver(answerOf(rollout));
   }
 

@@ -40,6 +40,19 @@ describe('live release', { timeout: 30_000 }, () => {
     assert.deepEqual(told, [1, 3, 4, 5]);
   });
 
+  it('tells that it is over, or halted, without a rest, and rests after that', (t) => {
+    const { view, told, done } = watched(t);
+    done(1);
+    t.mock.timers.tick(900);
+    view.becomes(standing({ state: 'halted', counts: counts({ done: 2 }) }));
+    assert.deepEqual(told, [1, 2]);
+    view.becomes(standing({ state: 'halted', counts: counts({ done: 3 }) }));
+    t.mock.timers.tick(999);
+    assert.deepEqual(told, [1, 2]);
+    t.mock.timers.tick(1);
+    assert.deepEqual(told, [1, 2, 3]);
+  });
+
   it('says nothing when what has changed is nothing to it', (t) => {
     const { told, done } = watched(t);
     done(0);
