@@ -12,7 +12,7 @@ export class Viewpoint {
   readonly #told: { atMs: number; rollout: RolloutStatus }[] = [];
   /** When each host was seen, epoch ms, and whether its server had figures of it then. */
   readonly #seen = new Map<string, { atMs: number; hasFigures: boolean }[]>();
-  readonly #away: { atMs: number; hosts: number }[] = [];
+  readonly #hosts: { atMs: number; away: Set<string>; here: Set<string> }[] = [];
   readonly #waiting = new Set<() => void>();
 
   constructor(url: string, dataDir: string) {
@@ -32,7 +32,9 @@ export class Viewpoint {
     this.#client.subscribe({ view: 'hosts', sort: 'cpu', limit: 100 }, (answer) => {
       if (answer.type !== 'hosts') return;
       for (const row of answer.rows) this.#onRow(row);
-      this.#away.push({ atMs: Date.now(), hosts: answer.rows.filter(({ server }) => server === undefined).length });
+      const [away, here] = [new Set<string>(), new Set<string>()];
+      for (const { host, server } of answer.rows) (server === undefined ? away : here).add(host);
+      this.#hosts.push({ atMs: Date.now(), away, here });
       for (const look of this.#waiting) look();
     });
   }
@@ -42,7 +44,7 @@ export class Viewpoint {
   }
 
   get away(): number {
-    return this.#away.at(-1)?.hosts ?? 0;
+    return this.#hosts.at(-1)?.away.size ?? 0;
   }
 
   /** Resolves with the moment, epoch ms, in which the newest rollout was told to be so, and everything else was so, too. */
@@ -78,11 +80,14 @@ export class Viewpoint {
     return Math.max(...breaks);
   }
 
-  /** @returns hosts that were away at the same time, once all had come back after that time. */
+  /** @returns hosts that were away at the same time, of those that had come back after that time. */
   mostAway(sinceMs: number): number {
-    const later = this.#away.filter(({ atMs }) => atMs >= sinceMs);
-    const back = later.findIndex(({ hosts }) => hosts === 0);
-    return Math.max(...later.slice(back).map(({ hosts }) => hosts));
+    let [most, back] = [0, new Set<string>()];
+    for (const { away, here } of this.#hosts.filter(({ atMs }) => atMs >= sinceMs)) {
+      back = back.union(here);
+      most = Math.max(most, away.intersection(back).size);
+    }
+    return most;
   }
 
   /** What was told since then, a line for each change. */
