@@ -95,9 +95,9 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#socket.close();
   }
 
-  /** Sends a beat or rows, or drops it when there is nobody to send it to or too much is waiting already. */
-  sendLive(message: AgentToServer): void {
-    if (this.#welcomed) this.#socket.send(JSON.stringify(message), MAX_UNSENT_BYTES);
+  /** @returns false when a beat or rows were dropped, as there is nobody to send them to or too much is waiting already. */
+  sendLive(message: AgentToServer): boolean {
+    return this.#welcomed && this.#socket.send(JSON.stringify(message), MAX_UNSENT_BYTES);
   }
 
   /** Sends what must not be skipped, unless there is nobody to send it to. */

@@ -30,6 +30,22 @@ test('takes its first sample after 0.4 s and then one on each whole period', GUA
   );
 });
 
+test('tells a server that welcomes it of the last sample that nobody heard of, once', GUARD, async (t) => {
+  const { clock, connection } = await setUp(t);
+  clock.advance(400);
+  await welcomed(connection);
+  assert.deepEqual(
+    connection.taken('beat').map(({ atMs }) => atMs - NOON),
+    [500],
+  );
+  await welcomed(connection);
+  assert.deepEqual(connection.taken('beat'), []);
+  clock.advance(500);
+  await connection.next('beat');
+  await welcomed(connection);
+  assert.deepEqual(connection.taken('beat'), []);
+});
+
 test('tells who moved what over the network, in beats, rows and intervals', GUARD, async (t) => {
   const { clock, agent, proc, connection, network } = await setUp(t);
   await welcomed(connection, { intervalMs: 1_000 });

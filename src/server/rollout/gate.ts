@@ -53,13 +53,14 @@ export class Gate {
     const { healthMs, trialMs, maxCpuPercent, maxRssBytes } = settings;
     const lastedMs = now - this.#startedAt;
     const silentMs = now - this.#heardAt;
+    const periodMs = Math.max(sampleMs, this.#sampleMs);
     if (this.#maxRssBytes > maxRssBytes)
       return failure(`it uses ${megabytes(this.#maxRssBytes)} of memory, ${megabytes(maxRssBytes)} is allowed`);
-    if (silentMs > Math.max(GAP_MS, GAP_PERIODS * Math.max(sampleMs, this.#sampleMs)))
+    if (silentMs > Math.max(GAP_MS, GAP_PERIODS * periodMs))
       return failure(`it is connected and sends nothing for ${Math.round(silentMs / 1000)} s`);
     const cpuPercent = this.#beats > 1 ? this.#cpuPercentSum / (this.#beats - 1) : undefined;
-    // That it is alive after the time, too, is told by a beat of then.
-    if (this.#heardAt - this.#startedAt >= healthMs && cpuPercent !== undefined) {
+    // Nothing is late: to wait for one more beat would have every wave last a period longer.
+    if (lastedMs >= healthMs && silentMs <= periodMs && cpuPercent !== undefined) {
       if (cpuPercent > maxCpuPercent)
         return failure(`it uses ${Math.round(cpuPercent)} % of a core, ${maxCpuPercent} % is allowed`);
       if (this.#storedEndMs > this.#helloMs) return { isWell: true };

@@ -45,7 +45,7 @@ export class HostsView {
   readonly #waiting = new Set<() => void>();
   #rows: HostRow[] = [];
 
-  constructor(server: BenchServer) {
+  constructor(server: Pick<BenchServer, 'url' | 'pin' | 'dataDir'>) {
     const token = readFileSync(join(server.dataDir, 'viewer.token'), 'utf8').trim();
     this.#client = new Client({ url: server.url, token, pin: server.pin });
     this.#client.subscribe({ view: 'hosts', sort: 'cpu', limit: 10_000 }, (answer) => {

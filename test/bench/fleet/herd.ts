@@ -32,7 +32,7 @@ for (const { host } of fleet.intervals(INTERVAL_MS, INTERVAL_MS)) {
     outbox,
     heartbeatMs: 3_000,
   });
-  const beat = (): void => link.sendLive({ type: 'beat', atMs: Date.now(), usage: usage(), culprits: {}, agent });
+  const beat = (): boolean => link.sendLive({ type: 'beat', atMs: Date.now(), usage: usage(), culprits: {}, agent });
   link.on('settings', beat);
   setTimeout(() => setInterval(beat, BEAT_MS), Math.random() * BEAT_MS);
   outboxes.set(host, { outbox, link });

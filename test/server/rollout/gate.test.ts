@@ -53,6 +53,12 @@ describe('gate', { timeout: 30_000 }, () => {
     assert.deepEqual(judged({}), [WELL, 7]);
   });
 
+  it('is content with the last beat that was due, not with an earlier one', () => {
+    assert.deepEqual(judged({ beats: [2, 4, 6] }), [WELL, 7]);
+    assert.deepEqual(judged({ beats: [1, 2, 4, 8] }), [WELL, 8]);
+    assert.deepEqual(judged({ beats: [1, 2, 4] }), [failure('it is connected and sends nothing for 7 s'), 11]);
+  });
+
   it('waits for an interval that the new release has measured', () => {
     assert.deepEqual(judged({ stored: [30] }), [WELL, 30]);
     assert.deepEqual(judged({ stored: [0, 31] }), [WELL, 31]);
