@@ -84,15 +84,17 @@ export class AlertBook extends EventEmitter<{ told: [Alert] }> {
     return [...this.#entries.values()].filter((entry) => entry.isOpen && entry.kind === kind).map(({ host }) => host);
   }
 
-  #isDue(entry: Entry | undefined, { reason }: Verdict): boolean {
+  #isDue(entry: Entry | undefined, { reason, isOfAct }: Verdict): boolean {
     if (entry === undefined) return true;
     const isRested = performance.now() - entry.toldAt >= pauseMs(entry.times);
+    const isNew = reason !== undefined && !entry.texts.some((text) => text.includes(reason));
+    if (isNew && isOfAct) return true;
     if (!entry.isOpen) return isRested;
     if (reason === undefined) return isRested && entry.times < MOST_TIMES;
-    return entry.texts.length < MOST_REASONS && !entry.texts.some((text) => text.includes(reason));
+    return isNew && entry.texts.length < MOST_REASONS;
   }
 
-  #alert(known: Entry | undefined, { host, kind, text }: Verdict): void {
+  #alert(known: Entry | undefined, { host, kind, text, reason }: Verdict): void {
     const atMs = secondAfter(known);
     const entry = known ?? {
       host,
@@ -112,7 +114,7 @@ export class AlertBook extends EventEmitter<{ told: [Alert] }> {
     entry.atMs = atMs;
     entry.toldAt = performance.now();
     this.#entries.set(keyOf(entry), entry);
-    this.#tell({ host, kind, istate: 1, remarks: text, atMs });
+    this.#tell({ host, kind, istate: 1, remarks: text, atMs }, reason);
   }
 
   #recover(entry: Entry, text: string): void {
@@ -123,9 +125,9 @@ export class AlertBook extends EventEmitter<{ told: [Alert] }> {
     this.#tell({ host: entry.host, kind: entry.kind, istate: 0, remarks, atMs });
   }
 
-  #tell({ remarks, ...said }: Alert): void {
+  #tell({ remarks, ...said }: Alert, reason?: string): void {
     const alert = { ...said, remarks: cut(remarks, MAX_REMARK_BYTES) };
-    this.#ledger.add(alert);
+    this.#ledger.add(alert, reason);
     this.emit('told', alert);
   }
 

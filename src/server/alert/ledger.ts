@@ -9,12 +9,18 @@ const LAST_RETRY_MS = 15_000;
 /** What another server has said so recently is not said again. */
 const RECENT_MS = 5 * 60_000;
 
+interface Waiting {
+  alert: Alert;
+  /** As of `Verdict`. */
+  reason: string | undefined;
+}
+
 /** Brings alerts into the store, in order, until it has them. */
 export class AlertLedger {
   readonly #fleet: FleetStore;
   readonly #onTrouble: (error: Error) => void;
   readonly #stop = new AbortController();
-  readonly #waiting: Alert[] = [];
+  readonly #waiting: Waiting[] = [];
   /** Second of what this server wrote last, by host and kind. */
   readonly #written = new Map<string, number>();
   #isWriting = false;
@@ -24,14 +30,14 @@ export class AlertLedger {
     this.#onTrouble = onTrouble;
   }
 
-  add(alert: Alert): void {
+  add(alert: Alert, reason?: string): void {
     if (this.#waiting.length >= MAX_WAITING) {
       this.#onTrouble(
         new Problem('ERR_ALERTS', `too many alerts wait for the store, this one is lost: ${alert.remarks}`),
       );
       return;
     }
-    this.#waiting.push(alert);
+    this.#waiting.push({ alert, reason });
     if (!this.#isWriting) void this.#writeAll();
   }
 
@@ -62,11 +68,13 @@ export class AlertLedger {
       const recent = await this.#fleet.lastAlerts(Date.now() - RECENT_MS);
       const told = new Map(recent.map((alert) => [keyOf(alert), alert]));
       for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-        if (!this.#isToldByOther(next, told.get(keyOf(next)))) {
-          await this.#write(next);
-          told.set(keyOf(next), next);
+        const { alert } = next;
+        const key = keyOf(alert);
+        if (!this.#isToldByOther(next, told.get(key))) {
+          await this.#write(alert);
+          told.set(key, alert);
         }
-        this.#written.set(keyOf(next), next.atMs);
+        this.#written.set(key, alert.atMs);
         this.#waiting.shift();
       }
     } catch (error) {
@@ -86,8 +94,10 @@ export class AlertLedger {
     }
   }
 
-  #isToldByOther(alert: Alert, last: Alert | undefined): boolean {
-    return last?.istate === alert.istate && last.atMs !== this.#written.get(keyOf(alert));
+  /** The same in other words, as a time may be part of them; another reason is another thing. */
+  #isToldByOther({ alert, reason = '' }: Waiting, last: Alert | undefined): boolean {
+    if (last?.istate !== alert.istate || last.atMs === this.#written.get(keyOf(alert))) return false;
+    return last.remarks.includes(reason);
   }
 }
 

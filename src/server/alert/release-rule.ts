@@ -24,8 +24,10 @@ function judgeRollouts(all: readonly Rollout[], newest: Rollout, mesh: string): 
   const before = isBack ? newest : releaseBefore(all, halted);
   const name = releaseName(all, halted);
   const rest = before === undefined ? '' : isBack ? '; all go back to ' : '; all others stay on ';
-  const text = `release ${name} halted at ${halted.reason}${rest}${before === undefined ? '' : releaseName(all, before)}`;
-  return [{ ...about, isWell: false, text, reason: halted.reason }];
+  // The next release may fail for the same reason, which is another thing to be told.
+  const reason = `release ${name} halted at ${halted.reason}`;
+  const text = `${reason}${rest}${before === undefined ? '' : releaseName(all, before)}`;
+  return [{ ...about, isWell: false, text, reason, isOfAct: true }];
 }
 
 /** A host that fails while a rollout may halt is the reason for that, and no word of its own. */
@@ -37,7 +39,7 @@ function judgeHosts(all: readonly Rollout[], newest: Rollout, hosts: readonly Fl
     if (wanted !== newest.serial) return [];
     if (upgrade === 'done') return [{ host, kind: 'release', isWell: true, text: `runs release ${name}` }];
     if (upgrade !== 'failed' || !isOver) return [];
-    const reason = upgradeFailure ?? 'it gives no reason';
-    return [{ host, kind: 'release', isWell: false, text: `could not get release ${name}: ${reason}`, reason }];
+    const reason = `release ${name}: ${upgradeFailure ?? 'it gives no reason'}`;
+    return [{ host, kind: 'release', isWell: false, text: `could not get ${reason}`, reason, isOfAct: true }];
   });
 }

@@ -9,6 +9,8 @@ export interface Verdict {
   text: string;
   /** Told once for each reason, and no reminder follows; it is part of the text. */
   reason?: string;
+  /** Somebody's act came to it: each is told at once, however soon after others. */
+  isOfAct?: true;
 }
 
 /** What agents tell when they reach no server: the key of it in the table. */

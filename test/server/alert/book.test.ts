@@ -119,6 +119,26 @@ describe('alert book', { timeout: 30_000 }, () => {
     assert.equal(told.length, 5);
   });
 
+  it('tells each act at once, however many there are, and each only once', async (t) => {
+    const { book, told, open, fleet, pass } = await opened(t);
+    const halted = (version: number) => {
+      const reason = `release ${version} halted at db-07: it crashed`;
+      return bad({ kind: 'release', text: `${reason}; all others stay on 0`, reason, isOfAct: true });
+    };
+    for (const version of [1, 2, 3, 4, 5, 6, 7]) for (const _ of [1, 2]) book.judge(halted(version));
+    assert.equal(told.length, 7);
+    book.judge(well({ kind: 'release', text: 'release 8 is on all hosts' }));
+    book.judge(halted(9));
+    assert.equal(told.at(-1)?.remarks, 'release 9 halted at db-07: it crashed; all others stay on 0');
+    await pass(0);
+    book.stop();
+    const next = await open();
+    for (const version of [9, 10, 11]) next.book.judge(halted(version));
+    await pass(0);
+    assert.equal(next.told.length, 2);
+    assert.equal(fleet.alerts.filter(({ istate }) => istate === 1).length, 10);
+  });
+
   it('remembers over a restart what is open, and announces that it is over', async (t) => {
     const { book, open, lasting, pass } = await opened(t);
     book.judge(bad());

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { judgeReleases } from '../../../src/server/alert/release-rule.ts';
 import type { FleetHost } from '../../../src/store/fleet.ts';
 import type { Rollout } from '../../../src/store/rollout.ts';
-import { A, BEFORE, listed, rollout } from '../rollout/fixture.ts';
+import { A, BEFORE, C, listed, rollout } from '../rollout/fixture.ts';
 
 /** `+` well, `!` to be alerted. */
 function judged(acts: Rollout[], hosts: FleetHost[] = []): string[] {
@@ -31,6 +31,9 @@ describe('release rule', { timeout: 30_000 }, () => {
     ]);
     const [first, second] = [judgeReleases([HALTED, BEFORE], [], 'x'), judgeReleases([BACK, HALTED, BEFORE], [], 'x')];
     assert.equal(first[0]?.reason, second[0]?.reason, 'it is one word');
+    const [third] = judgeReleases([{ ...HALTED, serial: 3, version: '1.4', hash: C }, HALTED, BEFORE], [], 'x');
+    assert.notEqual(third?.reason, first[0]?.reason, 'it is another release that fails for the same reason');
+    assert.equal(third?.isOfAct, true);
   });
 
   it('recovers when another one is done, or all are back', () => {
