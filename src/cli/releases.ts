@@ -11,8 +11,9 @@ export class OpenedReleases {
   readonly #open: () => Promise<Releases>;
   #opening: Promise<Releases> | undefined;
 
-  constructor({ dataDir, version }: Config, key: ReleaseKey) {
-    this.#open = () => Releases.open({ dataDir, version: version || VERSION, key });
+  /** @param needed as of `ReleasesOptions`. */
+  constructor({ dataDir, version }: Config, key: ReleaseKey, needed: () => Promise<readonly string[]>) {
+    this.#open = () => Releases.open({ dataDir, version: version || VERSION, key, needed });
   }
 
   /** Tried again when it failed. @throws Problem */

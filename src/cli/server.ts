@@ -12,7 +12,7 @@ import { type Certificate, ensureCertificate, readCertificate } from '../server/
 import { HostList } from '../server/host-list.ts';
 import { ensureReleaseKey } from '../server/release/release-key.ts';
 import { Retention } from '../server/retention.ts';
-import { releaseForNewHosts } from '../server/rollout/lineage.ts';
+import { lastDone, releaseForNewHosts } from '../server/rollout/lineage.ts';
 import { Releasing } from '../server/rollout/releasing.ts';
 import { RolloutList } from '../server/rollout/rollout-list.ts';
 import { RolloutView } from '../server/rollout/status.ts';
@@ -46,9 +46,12 @@ export async function run(args: readonly string[]): Promise<void> {
     config.mysql === undefined
       ? await openSqliteStore(join(config.dataDir, 'procmesh.db'))
       : new MysqlStore(config.mysql);
-  const releases = new OpenedReleases(config, releaseKey);
   const hosts = new HostList(store.fleet);
   const rollouts = new RolloutList(store.rollouts);
+  const releases = new OpenedReleases(config, releaseKey, async () => {
+    await rollouts.refresh();
+    return lastDone(rollouts.all());
+  });
   let releaseSettings = config.release;
   const server = new Server({
     name: serverName(config),

@@ -104,10 +104,10 @@ export class KeptReleases {
     this.#describe(hash, architecture, { ...kept, runtime: { bytes, sha256 } }, release);
   }
 
-  /** Takes away what is neither this one nor among the last that were a server's own, and what is damaged. */
-  async prune(own: string): Promise<void> {
+  /** Takes away what is neither one of these nor among the last that were a server's own, and what is damaged. */
+  async prune(needed: readonly string[]): Promise<void> {
     const last = [...this.#releases].sort(([, a], [, b]) => b.startedMs - a.startedMs).map(([hash]) => hash);
-    const kept = new Set([own, ...last.filter((hash) => hash !== own).slice(0, MAX_KEPT - 1)]);
+    const kept = new Set([...needed, ...last.slice(0, MAX_KEPT)]);
     for (const hash of last) if (!kept.has(hash)) this.#releases.delete(hash);
     const contents = this.contents();
     const isKept = (name: string): boolean => kept.has(name) || name === 'runtime';

@@ -18,6 +18,8 @@ export interface ReleasesOptions {
   key: ReleaseKey;
   /** A folder with the agent's program; absent: that of this installation. */
   program?: string;
+  /** Hashes of releases that may be gone back to, however many came after them; nothing is taken away when it rejects. */
+  needed?: () => Promise<readonly string[]>;
 }
 
 /** What is copied to a host of one kind. */
@@ -63,7 +65,8 @@ export class Releases implements ReleaseSource {
       const files = await makeRelease(kept.partial(architecture), architecture, foreignFolder, options.program);
       const hash = releaseHash(files, runtimeVersion);
       await kept.add(hash, architecture, files, { runtimeVersion, startedMs: Date.now() });
-      await kept.prune(hash);
+      const needed = options.needed === undefined ? [] : await options.needed().catch(() => undefined);
+      if (needed !== undefined) await kept.prune([hash, ...needed]);
       return new Releases(options, kept, hash);
     } catch (error) {
       throw keepingProblem(folder, error);

@@ -15,6 +15,12 @@ export function releaseForNewHosts(all: readonly Rollout[]): Rollout | undefined
   return all.find(({ state }) => state === 'done');
 }
 
+/** What all hosts had last, and what they had before that: either may be gone back to. @param all the newest first. */
+export function lastDone(all: readonly Rollout[]): string[] {
+  const done = all.filter(({ state }) => state === 'done').map(({ hash }) => hash);
+  return [...new Set(done)].slice(0, 2);
+}
+
 /** `1.3`, and the hash where two bear that version. */
 export function releaseName(all: readonly Rollout[], { version, hash }: Pick<Rollout, 'version' | 'hash'>): string {
   const isOne = all.every((other) => other.version !== version || other.hash === hash);

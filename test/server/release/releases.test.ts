@@ -21,11 +21,22 @@ describe('releases', { timeout: 60_000 }, () => {
   });
 
   /** A server's start with another program each time. */
-  async function start(t: TestContext, code = 'one', version = '1.0.0'): Promise<Releases> {
+  async function start(
+    t: TestContext,
+    code = 'one',
+    version = '1.0.0',
+    needed?: () => Promise<readonly string[]>,
+  ): Promise<Releases> {
     const program = scratchFolder(t);
     writeFileSync(join(program, 'agent.mjs'), `// ${code}\n`);
     writeFileSync(join(program, 'node-options'), '--no-opt\n');
-    const releases = await Releases.open({ dataDir, version, key: ensureReleaseKey(dataDir), program });
+    const releases = await Releases.open({
+      dataDir,
+      version,
+      key: ensureReleaseKey(dataDir),
+      program,
+      ...(needed && { needed }),
+    });
     t.after(() => releases.close());
     return releases;
   }
@@ -183,6 +194,21 @@ describe('releases', { timeout: 60_000 }, () => {
       const agent = files.find(({ path }) => path === 'agent.mjs');
       assert.equal(`${await readAll(releases, agent?.sha256 ?? '')}`, '// two\n');
       assert.ok(runtime);
+    });
+
+    it('are there longer when they may be gone back to, or nobody knows whether they may', async (t) => {
+      t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+      const { own } = await start(t, 'good');
+      const broken = ['one', 'two', 'three', 'four', 'five', 'six'];
+      for (const code of broken) {
+        t.mock.timers.tick(1_000);
+        await start(t, code, '1.0.0', async () => [own.hash]);
+      }
+      assert.equal(kept().length, 6);
+      const last = await start(t, 'six', '1.0.0', () => Promise.reject(new Error('the store is away')));
+      assert.equal(kept().length, 6);
+      assert.equal(last.has(own.hash), true);
+      assert.equal((await start(t, 'six')).has(own.hash), false);
     });
 
     it('keep the runtime that hosts were given, whatever is installed later', async (t) => {
