@@ -42,9 +42,14 @@ export class ReleaseMesh {
     this.#environment = parts.environment;
   }
 
-  static async open(t: TestContext, hostCount: number, settings: NodeJS.ProcessEnv = {}): Promise<ReleaseMesh> {
+  static async open(
+    t: TestContext,
+    hostCount: number,
+    settings: NodeJS.ProcessEnv = {},
+    init: 'shell' | 'systemd' = 'shell',
+  ): Promise<ReleaseMesh> {
     const network = await TestNetwork.open(t);
-    const hosts = await Promise.all(Array.from({ length: hostCount }, () => network.host()));
+    const hosts = await Promise.all(Array.from({ length: hostCount }, () => network.host({ init })));
     const [dataDir, port] = [scratchFolder(t), await freePort()];
     const environment = {
       HOME: scratchFolder(t),
@@ -72,12 +77,12 @@ export class ReleaseMesh {
     this.#originals.clear();
   }
 
-  /** Stops the server, if there is one, and starts what the checkout is by now. */
-  async restart(version: string): Promise<Command> {
+  /** Stops the server, if there is one, and starts what the checkout is by now; the settings are for this time alone. */
+  async restart(version: string, settings: NodeJS.ProcessEnv = {}): Promise<Command> {
     await this.#server?.kill('SIGTERM');
     this.#environment.PROCMESH_GLOBAL_VERSION = version;
     const server = new Command(this.#t, process.execPath, [this.#main, 'server'], {
-      env: cleanEnvironment(this.#environment),
+      env: cleanEnvironment({ ...this.#environment, ...settings }),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     await server.ready();
@@ -132,15 +137,16 @@ export class ReleaseMesh {
     return Promise.all(this.hosts.map(async (host) => (await host.sh('cat /opt/procmesh/data/agent.pid')).trim()));
   }
 
-  /** Of each host's history: intervals, and ms that no interval covers, or two do, between the first and the last. */
-  history(): { host: string; intervals: number; uncoveredMs: number }[] {
+  /** Of each host's history: intervals, ms that no interval covers, or two do, between the first and the last, and the end of that, epoch ms. */
+  history(): { host: string; intervals: number; uncoveredMs: number; endMs: number }[] {
     const db = new DatabaseSync(join(this.dataDir, 'procmesh.db'), { readOnly: true });
     const rows = db
       .prepare(
-        `SELECT rshost AS host, count(*) AS intervals, max(a_time) - min(a_time - length_ms) - sum(length_ms) AS uncoveredMs
+        `SELECT rshost AS host, count(*) AS intervals, max(a_time) - min(a_time - length_ms) - sum(length_ms) AS uncoveredMs,
+          max(a_time) AS endMs
         FROM tb_monitor_host_info GROUP BY rshost ORDER BY rshost`,
       )
-      .all() as { host: string; intervals: number; uncoveredMs: number }[];
+      .all() as { host: string; intervals: number; uncoveredMs: number; endMs: number }[];
     db.close();
     return rows;
   }
