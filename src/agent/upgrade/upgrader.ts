@@ -203,10 +203,11 @@ export class Upgrader extends EventEmitter<UpgraderEvents> {
 
   async #begin(trial: Trial): Promise<void> {
     const { installation, handOver } = this.#options;
-    const launcher = this.#checkLauncher();
+    this.#checkLauncher();
     try {
       await beginTrial(installation, trial);
-      process.kill(launcher, 'SIGUSR1');
+      // It may have died meanwhile, and then its pid is nobody's or somebody else's.
+      process.kill(this.#checkLauncher(), 'SIGUSR1');
       await handOver();
     } catch (error) {
       await takeBack(installation, trial, reasonOf(error));
@@ -229,7 +230,10 @@ export class Upgrader extends EventEmitter<UpgraderEvents> {
   /** @throws UpgradeError when nobody would take the release back. */
   #checkLauncher(): number {
     const pid = this.#options.launcherPid();
-    if (pid === undefined) throw new UpgradeError('its launcher is gone: have this host deployed again');
+    if (pid === undefined)
+      throw new UpgradeError(
+        'its launcher is gone: where neither systemd nor cron starts one again, have this host deployed again',
+      );
     return pid;
   }
 

@@ -151,19 +151,21 @@ for (const text of ['{"serial":', '[]', '{"serial":"6"}', '{"serial":0}']) {
 test('takes nothing without a launcher that would take it back', GUARD, async (t) => {
   const host = new Host(t);
   host.start(host.first, { launcherPid: () => undefined });
-  const gone = 'failed: its launcher is gone: have this host deployed again';
-  assert.equal(await host.push(upgradeTo(host.next())), gone);
+  const gone = 'its launcher is gone: where neither systemd nor cron starts one again, have this host deployed again';
+  assert.equal(await host.push(upgradeTo(host.next())), `failed: ${gone}`);
   assert.deepEqual(seen(host.installation), untouched(host));
 });
 
-test('starts nothing when its launcher goes meanwhile', GUARD, async (t) => {
-  const host = new Host(t);
-  const pids = [77, undefined];
-  host.start(host.first, { launcherPid: () => pids.shift() });
-  assert.match((await host.push(upgradeTo(host.next()))) ?? '', /^failed: its launcher is gone/);
-  const { current, trial } = seen(host.installation);
-  assert.deepEqual([current, trial], [host.first.manifest.hash, undefined]);
-});
+for (const left of [1, 2])
+  test(`starts nothing when its launcher goes meanwhile, after being seen ${left} times`, GUARD, async (t) => {
+    const host = new Host(t);
+    const pids = Array.from({ length: left }, () => 77);
+    host.start(host.first, { launcherPid: () => pids.shift() });
+    assert.match((await host.push(upgradeTo(host.next()))) ?? '', /^failed: its launcher is gone/);
+    const { current, trial } = seen(host.installation);
+    assert.deepEqual([current, trial], [host.first.manifest.hash, undefined]);
+    assert.deepEqual(host.done, []);
+  });
 
 test('says of what it runs already that it does', GUARD, async (t) => {
   const host = new Host(t);
