@@ -299,7 +299,7 @@ describe('a bad release', { timeout: 480_000 }, () => {
           [TRANSFER, 'const STALL_MS = 60_000;', 'const STALL_MS = 3_000;'],
         ],
         settings: { RECORDED: recorded },
-        reason: /^it has said nothing about it for 3 s$/,
+        reason: /^its agent has said nothing about the release for 3 s$/,
         way: 'untouched',
       });
       const logs = await Promise.all(mesh.hosts.map((host) => host.sh('cat /opt/procmesh/data/agent.log')));

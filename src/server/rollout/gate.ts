@@ -66,8 +66,12 @@ export class Gate {
       if (this.#storedEndMs > this.#helloMs) return { isWell: true };
     }
     if (lastedMs < trialMs - Math.min(MARGIN_MS, trialMs / 4)) return undefined;
-    const what = this.#beats > 1 ? 'no interval that it measured was stored' : 'it was not watched for long enough';
-    return failure(`${what} within ${Math.round(lastedMs / 1000)} s`);
+    const within = `within ${Math.round(lastedMs / 1000)} s`;
+    if (cpuPercent === undefined) return failure(`it sent no two samples ${within}`);
+    if (this.#storedEndMs <= this.#helloMs) return failure(`no interval that it measured was stored ${within}`);
+    return failure(
+      `[RELEASE] health_time, ${healthMs / 1000} s, was not over ${within}: trial_time is too short for it`,
+    );
   }
 }
 

@@ -137,7 +137,7 @@ export class Transfer {
   /** From now on the agent has its time again. */
   #watch(): void {
     clearTimeout(this.#stall);
-    const reason = `it has said nothing about it for ${STALL_MS / 1000} s`;
+    const reason = `its agent has said nothing about the release for ${STALL_MS / 1000} s`;
     this.#stall = setTimeout(() => this.#giveUp({ why: 'failed', reason }), STALL_MS);
   }
 

@@ -12,7 +12,7 @@ function failures(world: World): string[] {
 /** Every way in which a release can be bad, what is said of it, and how long it takes at most. */
 const BAD: [what: string, conduct: Conduct, reason: string, withinMs: number][] = [
   ['that hosts cannot take', { refuses: 'the signature is wrong' }, 'the signature is wrong', 4_000],
-  ['that is never fetched', { stalls: true }, 'it has said nothing about it for 60 s', 70_000],
+  ['that is never fetched', { stalls: true }, 'its agent has said nothing about the release for 60 s', 70_000],
   ['that crashes', { isBackAfterMs: 1_000 }, 'it crashed', 6_000],
   [
     'that goes back without a word',

@@ -19,7 +19,7 @@ interface Course {
 }
 
 /** @returns what is judged first, and after how many seconds. */
-function judged(course: Course): [Judgement | undefined, number] {
+function judged(course: Course, settings = RELEASE_SETTINGS): [Judgement | undefined, number] {
   const { beats = Array.from({ length: 30 }, (_, index) => 1 + 2 * index), stored = [2] } = course;
   const gate = new Gate(1_000);
   for (let second = 0; second <= 120; second += 1) {
@@ -38,7 +38,7 @@ function judged(course: Course): [Judgement | undefined, number] {
         now,
       );
     if (stored.includes(second)) gate.acknowledged(AGENT_MS + second * 1_000);
-    const judgement = gate.judge(RELEASE_SETTINGS, 2_000, now);
+    const judgement = gate.judge(settings, 2_000, now);
     if (judgement !== undefined) return [judgement, second];
   }
   return [undefined, 120];
@@ -63,6 +63,13 @@ describe('gate', { timeout: 30_000 }, () => {
     assert.deepEqual(judged({ stored: [30] }), [WELL, 30]);
     assert.deepEqual(judged({ stored: [0, 31] }), [WELL, 31]);
     assert.deepEqual(judged({ stored: [] }), [failure('no interval that it measured was stored within 55 s'), 55]);
+  });
+
+  it('says why nobody could be found well in time: by what is set, or as too little came', () => {
+    const tooLong = '[RELEASE] health_time, 60 s, was not over within 55 s: trial_time is too short for it';
+    assert.deepEqual(judged({}, { ...RELEASE_SETTINGS, healthMs: 60_000 }), [failure(tooLong), 55]);
+    const tooFew = failure('it sent no two samples within 55 s');
+    assert.deepEqual(judged({ beats: [1], agentSampleMs: 60_000 }), [tooFew, 55]);
   });
 
   it('sends one back that is connected and sends nothing', () => {

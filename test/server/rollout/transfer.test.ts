@@ -159,7 +159,7 @@ describe('transfer of a release', { timeout: 30_000 }, () => {
     t.mock.timers.tick(59_000);
     assert.deepEqual(endings, []);
     t.mock.timers.tick(1_000);
-    const reason = 'it has said nothing about it for 60 s';
+    const reason = 'its agent has said nothing about the release for 60 s';
     assert.deepEqual(endings, [{ why: 'failed', reason }]);
     assert.deepEqual(sent.at(-1), { type: 'revert', serial: 7, reason });
   });
