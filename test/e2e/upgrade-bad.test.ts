@@ -25,8 +25,8 @@ interface Bad {
   /** File of the checkout, what is in it, and what is there instead. */
   changes?: [file: string, from: string, to: string][];
   settings?: NodeJS.ProcessEnv;
-  /** How the host that fails comes through: it never begins with the release, it does and goes back by itself, or it is killed. */
-  way: 'untouched' | 'returned' | 'killed';
+  /** The host that fails goes back with the same process, without a gap; false: the launcher has begun anew. */
+  isSeamless?: boolean;
 }
 
 const AGENT = 'src/agent/agent.ts';
@@ -37,34 +37,51 @@ const TRANSFER = 'src/server/rollout/transfer.ts';
 const PUSH = "connection.send({ type: 'upgrade'";
 const OUTSIDE_OF_TEST = "process.argv.includes('--self-test')";
 
-const BAD: readonly Bad[] = [
+const NEVER_BEGUN: readonly Bad[] = [
   {
     title: 'crashes at import',
     changes: [[AGENT, 'export class Agent', "throw new Error('broken at import');\nexport class Agent"]],
     reason: /^its self-test fails: Error: broken at import$/,
-    way: 'untouched',
   },
+  {
+    title: 'has a wrong signature',
+    changes: [['src/server/release/release-key.ts', 'Buffer.from(text), key)', 'Buffer.from(text).reverse(), key)']],
+    reason: /^its signature is not one of the release key that is pinned on this host$/,
+  },
+  {
+    title: 'comes truncated',
+    changes: [[CONTENT, CHUNK, 'content?.subarray(offset, Math.min(offset + MAX_CHUNK_BYTES, bytes - 1_000))']],
+    reason: /^the server sends 0 bytes of agent\S*\.mjs, of which 1000 are left$/,
+  },
+  {
+    title: 'comes with other contents',
+    changes: [[CONTENT, CHUNK, `content && Buffer.from(${CHUNK.replace('?', '')}.map((byte) => 255 - byte))`]],
+    reason: /^agent\S*\.mjs arrives with other contents than the manifest says$/,
+  },
+];
+
+const BEGUN: readonly Bad[] = [
   {
     title: 'crashes at import, but not when it is tested',
     changes: [
       [AGENT, 'export class Agent', `if (!${OUTSIDE_OF_TEST}) throw new Error('broken in use');\nexport class Agent`],
     ],
     reason: /^it ended with 1: .*broken in use/,
-    way: 'killed',
+    isSeamless: false,
   },
   {
     title: 'crashes after 5 s',
     changes: [[AGENT, START, `${START}    setTimeout(() => { throw new Error('broken later'); }, 5_000);\n`]],
     settings: { PROCMESH_RELEASE_HEALTH_TIME: '8' },
     reason: /^it ended with 1: .*broken later/,
-    way: 'killed',
+    isSeamless: false,
   },
   {
     title: 'never connects',
     changes: [[AGENT, START, '']],
     settings: SHORT_TRIAL,
     reason: /^it was not confirmed within 10 s$/,
-    way: 'killed',
+    isSeamless: false,
   },
   {
     title: 'connects and sends nothing',
@@ -73,7 +90,6 @@ const BAD: readonly Bad[] = [
       ['src/agent/link.ts', 'return this.#delivery.run();', 'return Promise.resolve();'],
     ],
     reason: /^it is connected and sends nothing for \d s$/,
-    way: 'returned',
   },
   {
     title: 'is busy most of the time',
@@ -85,38 +101,18 @@ const BAD: readonly Bad[] = [
       ],
     ],
     reason: /^it uses \d+ % of a core, 25 % is allowed$/,
-    way: 'returned',
   },
   {
     title: 'hangs',
     changes: [[AGENT, START, `${START}    setTimeout(() => { for (;;); }, 2_000);\n`]],
     settings: SHORT_TRIAL,
     reason: /^it is connected and sends nothing for \d s$/,
-    way: 'killed',
+    isSeamless: false,
   },
   {
     title: 'uses too much memory',
     changes: [[AGENT, START, `${START}    Object.assign(globalThis, { hoard: Buffer.alloc(400e6, 1) });\n`]],
     reason: /^it uses \d{3} MB of memory, 300 MB is allowed$/,
-    way: 'returned',
-  },
-  {
-    title: 'has a wrong signature',
-    changes: [['src/server/release/release-key.ts', 'Buffer.from(text), key)', 'Buffer.from(text).reverse(), key)']],
-    reason: /^its signature is not one of the release key that is pinned on this host$/,
-    way: 'untouched',
-  },
-  {
-    title: 'comes truncated',
-    changes: [[CONTENT, CHUNK, 'content?.subarray(offset, Math.min(offset + MAX_CHUNK_BYTES, bytes - 1_000))']],
-    reason: /^the server sends 0 bytes of agent\S*\.mjs, of which 1000 are left$/,
-    way: 'untouched',
-  },
-  {
-    title: 'comes with other contents',
-    changes: [[CONTENT, CHUNK, `content && Buffer.from(${CHUNK.replace('?', '')}.map((byte) => 255 - byte))`]],
-    reason: /^agent\S*\.mjs arrives with other contents than the manifest says$/,
-    way: 'untouched',
   },
 ];
 
@@ -206,8 +202,8 @@ class Releaser {
     return JSON.stringify({ text: await read('manifest.json'), signature: await read('manifest.sig') });
   }
 
-  /** Gives them a bad one, and sees what becomes of it. */
-  async fails({ title, changes, settings, reason, way }: Bad): Promise<void> {
+  /** Gives them a bad one, and sees what becomes of it. @param isBegun the first host has it on trial. */
+  async fails({ title, changes, settings, reason, isSeamless = true }: Bad, isBegun = false): Promise<void> {
     const { mesh } = this;
     const [pids, before] = [await mesh.pids(), this.#uncovered ?? (await uncovered(mesh))];
     const { version, server } = await this.release(changes, settings);
@@ -230,12 +226,12 @@ class Releaser {
     await until(() => connectionsOf(server, failed.host).at(-1)?.msg === 'agent connected');
     const [pidsAfter, after] = [await mesh.pids(), await uncovered(mesh)];
     for (const [i, host] of mesh.hosts.entries()) {
-      const isDisturbed: boolean = host.address === failed.host && way !== 'untouched';
+      const isDisturbed: boolean = isBegun && host.address === failed.host;
       const begun = `"serial":${status.serial},"state":"starting"`;
       const log = await host.sh(`grep -cF '${begun}' /opt/procmesh/data/agent.log || :`);
       assert.equal(log.trim(), isDisturbed ? '1' : '0');
       assert.equal(connectionsOf(server, host.address).length > 1, isDisturbed);
-      if (isDisturbed && way === 'killed') continue;
+      if (isDisturbed && !isSeamless) continue;
       assert.equal(pidsAfter[i], pids[i]);
       assert.equal(after.get(host.address), before.get(host.address));
     }
@@ -244,14 +240,29 @@ class Releaser {
     const away = awayMs(server, failed.host);
     this.#t.diagnostic(`${title}: ${failed.reason}; away ${away} ms, ${missing} ms not measured`);
   }
+
+  /** Gives them a good one, which comes to all, and has all of them go back. */
+  async succeeds(): Promise<void> {
+    const { mesh } = this;
+    const [pids, before] = [await mesh.pids(), await uncovered(mesh)];
+    const { version } = await this.release();
+    const { hash } = await mesh.settled((status) => status.version === version && status.state === 'done');
+    assert.deepEqual(await mesh.releases(), [hash, hash, hash]);
+    const { code, stderr } = await mesh.run('release', 'rollback');
+    assert.equal(code, 0, stderr);
+    await mesh.settled((status) => status.version === '1.0' && status.state === 'done');
+    assert.deepEqual(await mesh.releases(), [this.#good, this.#good, this.#good]);
+    assert.deepEqual(await mesh.pids(), pids);
+    assert.deepEqual(await uncovered(mesh), before);
+  }
 }
 
-describe('a bad release', { timeout: 480_000 }, () => {
-  it('is stopped at the first host, which is back on the one before, and the reason is told', async (t) => {
+describe('a bad release', { timeout: 300_000, concurrency: 2 }, () => {
+  it('is not begun with by the first host, and no other gets it, when it is not what was released', async (t) => {
     const releaser = await Releaser.open(t);
     const { mesh } = releaser;
     let recorded = '';
-    for (const bad of BAD) {
+    for (const bad of NEVER_BEGUN) {
       await t.test(bad.title, () => releaser.fails(bad));
       recorded ||= await releaser.record();
     }
@@ -263,7 +274,6 @@ describe('a bad release', { timeout: 480_000 }, () => {
       await releaser.fails({
         title: 'is signed by another key',
         reason: /^its signature is not one of the release key that is pinned on this host$/,
-        way: 'untouched',
       });
       writeFileSync(file, key);
     });
@@ -273,24 +283,10 @@ describe('a bad release', { timeout: 480_000 }, () => {
       await releaser.fails({
         title: 'finds no room',
         reason: /^the disk of this host has \d+ MB left, and it takes \d+$/,
-        way: 'untouched',
       });
       await Promise.all(mesh.hosts.map((host) => host.sh('rm /opt/procmesh/data/fill')));
     });
-    await t.test('is followed by a good one, which comes to all, and back from which all can go', async () => {
-      const pids = await mesh.pids();
-      const before = await uncovered(mesh);
-      const old = await mesh.releases();
-      const { version } = await releaser.release();
-      const { hash } = await mesh.settled((status) => status.version === version && status.state === 'done');
-      assert.deepEqual(await mesh.releases(), [hash, hash, hash]);
-      const { code, stderr } = await mesh.run('release', 'rollback');
-      assert.equal(code, 0, stderr);
-      await mesh.settled((status) => status.version === '1.0' && status.state === 'done');
-      assert.deepEqual(await mesh.releases(), old);
-      assert.deepEqual(await mesh.pids(), pids);
-      assert.deepEqual(await uncovered(mesh), before);
-    });
+    await t.test('is followed by a good one', () => releaser.succeeds());
     await t.test('is an older one that was recorded, and is pushed again', async () => {
       await releaser.fails({
         title: 'is an older one that was recorded, and is pushed again',
@@ -300,10 +296,15 @@ describe('a bad release', { timeout: 480_000 }, () => {
         ],
         settings: { RECORDED: recorded },
         reason: /^its agent has said nothing about the release for 3 s$/,
-        way: 'untouched',
       });
       const logs = await Promise.all(mesh.hosts.map((host) => host.sh('cat /opt/procmesh/data/agent.log')));
       assert.ok(logs.some((log) => /"it is of act 2, and this host already runs the one of \d+"/.test(log)));
     });
+  });
+
+  it('is taken back by the first host, and no other gets it, when it fails on trial', async (t) => {
+    const releaser = await Releaser.open(t);
+    for (const bad of BEGUN) await t.test(bad.title, () => releaser.fails(bad, true));
+    await t.test('is followed by a good one', () => releaser.succeeds());
   });
 });
