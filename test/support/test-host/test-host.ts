@@ -233,7 +233,12 @@ export class TestHost {
   async end(): Promise<void> {
     if (this.#holder.exitCode !== null || this.#holder.signalCode !== null) return;
     const exit = once(this.#holder, 'exit');
-    process.kill(this.#initPid, 'SIGKILL');
+    try {
+      process.kill(this.#initPid, 'SIGKILL');
+    } catch (error) {
+      // With its control group, what ran in it may be gone already.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    }
     await exit;
     await this.#plan.cgroup?.remove();
   }
