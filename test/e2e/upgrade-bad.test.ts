@@ -257,7 +257,7 @@ class Releaser {
   }
 }
 
-describe('a bad release', { timeout: 300_000, concurrency: 2 }, () => {
+describe('a bad release', { timeout: 480_000, concurrency: 2 }, () => {
   it('is not begun with by the first host, and no other gets it, when it is not what was released', async (t) => {
     const releaser = await Releaser.open(t);
     const { mesh } = releaser;
