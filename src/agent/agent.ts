@@ -5,7 +5,7 @@ import type { AlertAccess } from '../alert-channel/access.ts';
 import { ListenDump } from '../kernel/listen-dump.ts';
 import { readPageSize } from '../procfs/auxv.ts';
 import { FilterError } from '../protocol/filter.ts';
-import type { Beat, Settings, Unreachable, Watch } from '../protocol/message.ts';
+import type { Settings, Unreachable, Watch } from '../protocol/message.ts';
 import type { ConnectionStatus } from '../protocol/reconnect.ts';
 import type { Upgraded } from '../protocol/release.ts';
 import { keptDescriptors } from './abilities.ts';
@@ -101,8 +101,6 @@ export class Agent extends EventEmitter<AgentEvents> {
   readonly #handoverFile: HandoverFile;
   /** Of the agent before, until it is gone on from. */
   #handover: Handover | Error | undefined;
-  /** The last one, which nobody was there to hear. */
-  #unheard: Beat | undefined;
   #timer: NodeJS.Timeout | undefined;
   #exitPolls: NodeJS.Timeout | undefined;
   #isStopped = false;
@@ -278,7 +276,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     const parts = { identities: this.#identities, pageBytes: this.#pageBytes, outbox: this.#outbox, agent };
     const { interfaces } = this.#recorder;
     const beat = beatOf(sample, { ...parts, sampler: this.#sampler, sources: this.#sources, interfaces });
-    this.#unheard = this.#link.sendLive(beat) ? undefined : beat;
+    this.#link.sendBeat(beat);
   }
 
   #onWatch(watch: Watch): void {
@@ -296,8 +294,6 @@ export class Agent extends EventEmitter<AgentEvents> {
     if (settings.intervalMs !== this.#settings?.intervalMs) this.#recorder.restart();
     this.#settings = settings;
     this.#schedule.setPeriod(settings.sampleMs);
-    // Whoever was missed is seen again at once, not with the next sample.
-    if (this.#unheard !== undefined && this.#link.sendLive(this.#unheard)) this.#unheard = undefined;
     this.#tried(() => this.#settingsFile.write(settings));
   }
 }

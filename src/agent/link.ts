@@ -4,6 +4,7 @@ import { CLOSE, decode, FrameError, MAX_VIEWER_FRAME_BYTES } from '../protocol/c
 import {
   AGENT_PATH,
   type AgentToServer,
+  type Beat,
   type Hello,
   type ServerToAgent,
   type Settings,
@@ -67,6 +68,8 @@ export class Link extends EventEmitter<LinkEvents> {
   readonly #delivery: Delivery;
   readonly #reach: Reach;
   #welcomed = false;
+  /** The last beat, as long as nobody has heard it. */
+  #unheard: Beat | undefined;
 
   constructor(options: LinkOptions) {
     super();
@@ -98,6 +101,11 @@ export class Link extends EventEmitter<LinkEvents> {
   /** @returns false when a beat or rows were dropped, as there is nobody to send them to or too much is waiting already. */
   sendLive(message: AgentToServer): boolean {
     return this.#welcomed && this.#socket.send(JSON.stringify(message), MAX_UNSENT_BYTES);
+  }
+
+  /** Sends a beat, or keeps it until somebody listens: whoever was missed is seen again at once, not with the next sample. */
+  sendBeat(beat: Beat): void {
+    this.#unheard = this.sendLive(beat) ? undefined : beat;
   }
 
   /** Sends what must not be skipped, unless there is nobody to send it to. */
@@ -156,6 +164,7 @@ export class Link extends EventEmitter<LinkEvents> {
         this.#welcomed = true;
         if (this.#reach.reached()) this.emit('reachedAgain');
         this.emit('settings', message.settings);
+        if (this.#unheard !== undefined) this.sendBeat(this.#unheard);
         this.#delivery.open();
         break;
       case 'settings':
