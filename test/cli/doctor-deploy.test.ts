@@ -90,12 +90,12 @@ describe('procmesh doctor, of deployments', { timeout: 240_000 }, () => {
     assert.equal(alice.code, 1);
     assert.match(alice.found, /^failed, alice may not write \/opt\/procmesh there: log in as root, or set/);
     const wrong = await examinedHost(t, host, { PROCMESH_CLIENT_SSH_KEY: bench().otherKey() });
-    assert.match(
-      wrong.found,
-      /^failed, its port 22 does not let root in with \S+: add a key to its authorized_keys/,
-    );
+    assert.match(wrong.found, /^failed, its port 22 does not let root in with \S+: add a key to its authorized_keys/);
     const unheard = await examinedHost(t, host, { PROCMESH_SERVER_LISTEN: '127.0.0.1:1' });
-    assert.match(unheard.found, /^failed, this server listens on 127\.0\.0\.1 alone, where no other machine can reach it: /);
+    assert.match(
+      unheard.found,
+      /^failed, this server listens on 127\.0\.0\.1 alone, where no other machine can reach it: /,
+    );
     host.fakeSystemd();
     assert.match((await examinedHost(t, host)).found, /^ok, .*, systemd; /);
     await host.sh('sed -i /Subsystem/d /etc/ssh/test_config');
@@ -127,7 +127,10 @@ describe('procmesh doctor, of deployments', { timeout: 240_000 }, () => {
     };
     const { stdout, code } = await procmesh(t, ['doctor', '--host', '127.0.0.1:1'], env);
     assert.equal(code, 1);
-    assert.match(stdout, /\nTo raise it:\n(.*\n)* {2}host 127\.0\.0\.1:1: nothing to log in with as \S+: .*SSH_AUTH_SOCK\n/);
+    assert.match(
+      stdout,
+      /\nTo raise it:\n(.*\n)* {2}host 127\.0\.0\.1:1: nothing to log in with as \S+: .*SSH_AUTH_SOCK\n/,
+    );
   });
 
   it('takes a host as it is written in the table', async (t) => {
