@@ -118,7 +118,7 @@ describe('an agent behind a cable', { timeout: 240_000, concurrency: 4, skip: ob
     const hosts = mesh.watch();
     await hosts.row(({ status }) => status === 'online');
     const before = hosts.rows().length;
-    for (const end of [mesh.hosts, mesh.servers]) losePackets(end, 30);
+    for (const end of [mesh.hosts, mesh.servers]) losePackets(end, 3);
     await mesh.intervals(8, 'stored');
     const statuses = new Set(
       hosts

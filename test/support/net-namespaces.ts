@@ -39,13 +39,17 @@ export function setCable({ name }: NetNamespace, state: 'up' | 'down', cable = 0
   ip(['-n', name, 'link', 'set', deviceOf(cable), state]);
 }
 
-/** Loses so many percent of what comes to a namespace by its cables, and of nothing else; 0 ends it. */
-export function losePackets({ name }: NetNamespace, percent: number): void {
+/**
+ * Loses one of so many packets that come to a namespace by its cables, and of nothing else; 0 ends it. Not by chance:
+ * sooner or later that loses one packet so often that TCP waits for longer than an agent may be silent.
+ */
+export function losePackets({ name }: NetNamespace, oneOf: number): void {
+  const rule = `add rule inet lossy input iifname "cable*" numgen inc mod ${oneOf} == 0 drop`;
   const rules = `add table inet lossy
     delete table inet lossy
     add table inet lossy
     add chain inet lossy input { type filter hook input priority 0; }
-    add rule inet lossy input iifname "cable*" numgen random mod 100 < ${percent} drop`;
+    ${oneOf > 0 ? rule : ''}`;
   execFileSync('ip', ['netns', 'exec', name, 'nft', '-f', '-'], { input: rules, stdio: ['pipe', 'ignore', 'inherit'] });
 }
 
