@@ -86,7 +86,11 @@ const BEGUN: readonly Bad[] = [
   {
     title: 'connects and sends nothing',
     changes: [
-      ['src/agent/link.ts', 'if (this.#welcomed) this.#socket.send(JSON.stringify(message), MAX_UNSENT_BYTES);', ''],
+      [
+        'src/agent/link.ts',
+        'return this.#welcomed && this.#socket.send(JSON.stringify(message), MAX_UNSENT_BYTES);',
+        'return true;',
+      ],
       ['src/agent/link.ts', 'return this.#delivery.run();', 'return Promise.resolve();'],
     ],
     reason: /^it is connected and sends nothing for \d s$/,
