@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { command, type Installation } from './installation.ts';
 import { UpgradeError } from './upgrade-error.ts';
 
 const DEADLINE_MS = 20_000;
+/** Whoever ends all that runs here, the machine or a launcher, ends this agent too within this time. */
+const END_MS = 5_000;
 /** Of the end of what it says. */
 const MAX_SAID_LENGTH = 8_192;
 
@@ -32,6 +35,7 @@ export async function runSelfTest(installation: Installation, release: string, s
   try {
     const [code, killedBy] = await once(child, 'close');
     signal.throwIfAborted();
+    if (killedBy === 'SIGTERM') await delay(END_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
     if (isLate) throw new UpgradeError(`its self-test is not over after ${DEADLINE_MS / 1000} s`);
     if (code !== 0)
       throw new UpgradeError(`its self-test fails: ${reasonIn(said) ?? `it ends with ${killedBy ?? code}`}`);

@@ -170,7 +170,8 @@ export class Upgrader extends EventEmitter<UpgraderEvents> {
     try {
       await this.#carryOut(work);
     } catch (error) {
-      this.#tell(serial, 'failed', reasonOf(error));
+      // An agent that ends has nothing against the release: it is offered again.
+      if (!this.#isOver) this.#tell(serial, 'failed', reasonOf(error));
     } finally {
       this.#work = undefined;
     }

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Manifest } from '../../../src/protocol/release.ts';
@@ -230,6 +239,27 @@ test('gives up a release in the middle of its self-test when it is told to', GUA
   });
   const told = await host.push(upgradeTo(host.next('2.0', 6, script('exec sleep 1000'))));
   assert.equal(told, 'failed: the rollout is halted');
+});
+
+test('has nothing against a release whose self-test is ended together with the agent', GUARD, async (t) => {
+  const host = new Host(t);
+  const { folder } = host.installation;
+  host.upgrader.upgrade(upgradeTo(host.next('2.0', 6, script(`echo $$ >${folder}/pid; kill $$`))));
+  const pid = (): string => (existsSync(join(folder, 'pid')) ? readFileSync(join(folder, 'pid'), 'utf8').trim() : '');
+  while (pid() === '') await new Promise(setImmediate);
+  const child = join('/proc', pid());
+  // Once it is reaped, its end has been heard of.
+  while (existsSync(child)) await new Promise(setImmediate);
+  for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate);
+  host.upgrader.close();
+  await new Promise(setImmediate);
+  assert.deepEqual(host.told, ['receiving', 'testing']);
+});
+
+test('says of a release that its self-test alone was ended', GUARD, async (t) => {
+  const host = new Host(t);
+  const told = await host.push(upgradeTo(host.next('2.0', 6, script('kill $$'))));
+  assert.equal(told, 'failed: its self-test fails: it ends with SIGTERM');
 });
 
 test('goes on as it is when it cannot hand over', GUARD, async (t) => {
