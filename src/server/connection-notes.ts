@@ -1,6 +1,6 @@
 import type { FleetStore } from '../store/fleet.ts';
 import type { HostChange, HostList } from './host-list.ts';
-import type { Registry } from './registry.ts';
+import type { AgentConnection, Registry } from './registry.ts';
 
 /** Notes that are written at the same time: the store gathers them, and its queue must not be filled by a fleet that comes back at once. */
 const PARALLEL = 1_000;
@@ -42,9 +42,7 @@ export class ConnectionNotes {
   constructor(options: ConnectionNotesOptions) {
     this.#options = options;
     const { registry, hosts } = options;
-    registry.on('connected', (host, { hello: { version, release } }) =>
-      this.#add(host, { version, release: release?.hash }),
-    );
+    registry.on('connected', (host, connection) => this.#add(host, noteOf(connection)));
     registry.on('disconnected', (host) => this.#add(host, { version: undefined }));
     hosts.on('change', (changes) => this.#correct(changes));
   }
@@ -68,7 +66,7 @@ export class ConnectionNotes {
   /** Notes again that it is connected here, as another server has noted that it is connected there. */
   claim(host: string): void {
     const connection = this.#options.registry.connectionOf(host);
-    if (connection !== undefined) this.#add(host, { version: connection.hello.version });
+    if (connection !== undefined) this.#add(host, noteOf(connection));
   }
 
   /** A server that was killed could not note that its agents are gone. */
@@ -128,4 +126,8 @@ export class ConnectionNotes {
     }, this.#delayMs);
     this.#delayMs = Math.min(LAST_RETRY_MS, 2 * this.#delayMs);
   }
+}
+
+function noteOf({ hello: { version, release } }: AgentConnection): Note {
+  return { version, release: release?.hash };
 }

@@ -55,6 +55,21 @@ describe('connection notes', { timeout: 30_000 }, () => {
     assert.deepEqual([row()?.server, row()?.disconnectedMs], ['srv-1', 7]);
   });
 
+  it('keep the release of an agent that came here before another server noted that it was gone from there', async (t) => {
+    const { fleet, hosts, registry, row, settle } = await opened(t, [{ rshost: 'web-1', istate: 2 }]);
+    const hash = 'a'.repeat(64);
+    const agent = connection('web-1', '1.2.3');
+    const release = { hash, serial: 1, architecture: 'x64' };
+    registry.connect({ ...agent, hello: { ...agent.hello, release } });
+    await settle();
+    assert.equal(row()?.release, hash);
+    await fleet.connected('web-1', 'srv-2', '1.2.3', hash);
+    await fleet.disconnected('web-1', 'srv-2');
+    await hosts.refresh();
+    await settle();
+    assert.deepEqual([row()?.server, row()?.disconnectedMs, row()?.release], ['srv-1', undefined, hash]);
+  });
+
   it('write the newest state of a host, after what is being written', async (t) => {
     const { fleet, registry, row, settle } = await opened(t, [{ rshost: 'web-1', istate: 2 }]);
     const held: (() => void)[] = [];
