@@ -1,7 +1,7 @@
 import { formatInstant, UNKNOWN } from '../../tui/format.ts';
 import { hostsOf } from '../../tui/rollout-view.ts';
 import { clean } from '../../tui/text.ts';
-import { type RolloutStatus, UPGRADE_PHASES } from '../protocol/release.ts';
+import { type RolloutStatus, shortHash, UPGRADE_PHASES } from '../protocol/release.ts';
 import { type Column, formatTable } from './table.ts';
 
 type HostStatus = RolloutStatus['hosts'][number];
@@ -56,8 +56,4 @@ export function leftOut(rollout: RolloutStatus): string[] {
 
 function shownHosts({ hosts }: RolloutStatus): readonly HostStatus[] {
   return hosts.length > MAX_WITH_DONE ? hosts.filter(({ phase }) => phase !== 'done') : hosts;
-}
-
-function shortHash(hash: string): string {
-  return hash.slice(0, 12);
 }

@@ -9,6 +9,12 @@ const MAX_MANIFEST_LENGTH = 20_000;
 const name = z.string().check(z.minLength(1), z.maxLength(255));
 /** SHA-256, 64 digits. */
 export const sha256Schema = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+
+/** As people are shown it. */
+export function shortHash(sha256: string): string {
+  return sha256.slice(0, 12);
+}
+
 const bytes = z.int().check(z.minimum(0), z.maximum(1024 ** 3));
 const reason = z.string().check(z.maxLength(500));
 /** Within the folder of a release: no way leads out of it. */

@@ -1,3 +1,4 @@
+import { shortHash } from '../../protocol/release.ts';
 import type { Rollout } from '../../store/rollout.ts';
 
 /** The release that was done last before this one, and is another. @param all the newest first. */
@@ -24,5 +25,5 @@ export function lastDone(all: readonly Rollout[]): string[] {
 /** `1.3`, and the hash where two bear that version. */
 export function releaseName(all: readonly Rollout[], { version, hash }: Pick<Rollout, 'version' | 'hash'>): string {
   const isOne = all.every((other) => other.version !== version || other.hash === hash);
-  return isOne ? version : `${version} (${hash.slice(0, 12)})`;
+  return isOne ? version : `${version} (${shortHash(hash)})`;
 }

@@ -1,3 +1,4 @@
+import { shortHash } from '../../protocol/release.ts';
 import type { FleetStore } from '../../store/fleet.ts';
 import type { Rollout, RolloutStore } from '../../store/rollout.ts';
 import type { ReleaseSource } from '../release/release-source.ts';
@@ -44,12 +45,12 @@ export async function offerOwn(options: OfferOptions, signal: AbortSignal): Prom
 
 function ofNew(known: readonly Rollout[], version: string, hash: string): string {
   const [before] = known;
-  const name = `release ${version} (${short(hash)})`;
+  const name = `release ${version} (${shortHash(hash)})`;
   if (before === undefined) return `${name} is the first one`;
   const twin = known.find((rollout) => rollout.version === version);
   const isSaid =
-    twin === undefined ? '' : `; the agents' code is not that of the other ${version} (${short(twin.hash)})`;
-  return `${name} begins its way to the hosts, after ${before.version} (${short(before.hash)})${isSaid}`;
+    twin === undefined ? '' : `; the agents' code is not that of the other ${version} (${shortHash(twin.hash)})`;
+  return `${name} begins its way to the hosts, after ${before.version} (${shortHash(before.hash)})${isSaid}`;
 }
 
 function ofKnown(same: Rollout, known: readonly Rollout[], version: string): string | undefined {
@@ -60,7 +61,7 @@ function ofKnown(same: Rollout, known: readonly Rollout[], version: string): str
     if (version === newest.version) return undefined;
     return `the version is ${version} now, the agents' code is still that of ${newest.version}: there is nothing to release`;
   }
-  const fleetRuns = `the fleet is on release ${newest.version} (${short(newest.hash)})`;
+  const fleetRuns = `the fleet is on release ${newest.version} (${shortHash(newest.hash)})`;
   const isLeft = same.state !== 'done';
   const canGoBack = releaseBefore(known, newest)?.hash === same.hash;
   const hint = isLeft
@@ -68,10 +69,6 @@ function ofKnown(same: Rollout, known: readonly Rollout[], version: string): str
     : canGoBack
       ? ': to go back, procmesh release rollback'
       : '';
-  const own = `this server has the code of ${same.version} (${short(same.hash)}), which was released before`;
+  const own = `this server has the code of ${same.version} (${shortHash(same.hash)}), which was released before`;
   return `${own}; ${fleetRuns}${hint}`;
-}
-
-function short(hash: string): string {
-  return hash.slice(0, 12);
 }

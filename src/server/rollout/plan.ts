@@ -6,7 +6,12 @@ import { isReturn, releaseBefore, releaseName } from './lineage.ts';
 import type { Wave } from './release-settings.ts';
 
 /** A release that all hosts had before needs no proof. */
-export const RETURN_WAVES: readonly Wave[] = [{ label: 'all', share: 1 }];
+const RETURN_WAVES: readonly Wave[] = [{ label: 'all', share: 1 }];
+
+/** @param waves of a release that is new. */
+export function wavesOf(all: readonly Rollout[], rollout: Rollout, waves: readonly Wave[]): readonly Wave[] {
+  return isReturn(all, rollout) ? RETURN_WAVES : waves;
+}
 
 /** All that the next step depends on. */
 export interface Situation extends Fleet {
@@ -52,7 +57,7 @@ export function nextStep(situation: Situation): Step | undefined {
   const isBack = isReturn(rollouts, newest);
   if (failed !== undefined && !isBack)
     return { do: 'halt', reason: `${failed.host}: ${failed.upgradeFailure ?? 'it failed'}` };
-  return state === 'paused' ? undefined : nextOfWaves(newest, census, isBack ? RETURN_WAVES : waves, situation);
+  return state === 'paused' ? undefined : nextOfWaves(newest, census, wavesOf(rollouts, newest, waves), situation);
 }
 
 function nextOfWaves(

@@ -2,8 +2,9 @@ import { EventEmitter } from 'node:events';
 
 import type { RolloutStatus, UpgradePhase } from '../../protocol/release.ts';
 import type { HostList, ListedHost } from '../host-list.ts';
-import { isReturn, releaseBefore } from './lineage.ts';
+import { releaseBefore } from './lineage.ts';
 import { isCovered, isLeftAlone, LEFT_ALONE, phaseOf } from './phase.ts';
+import { wavesOf } from './plan.ts';
 import type { Wave } from './release-settings.ts';
 import type { RolloutList } from './rollout-list.ts';
 
@@ -58,7 +59,7 @@ export class RolloutView extends EventEmitter<{ change: [] }> {
       state: newest.state,
       ...(newest.reason !== undefined && { reason: newest.reason.slice(0, 500) }),
       wave: newest.wave,
-      waves: isReturn(all, newest) ? ['all'] : waves().map(({ label }) => label),
+      waves: wavesOf(all, newest, waves()).map(({ label }) => label),
       counts,
       hosts: named.sort(byUrgency).slice(0, limit),
     };
