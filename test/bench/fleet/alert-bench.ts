@@ -87,9 +87,10 @@ function hostTroubles([killed, cut, stopped]: readonly TestHost[]): Trouble[] {
     throw new RangeError('three hosts are needed');
   return [
     {
-      what: 'agent killed (kill -9)',
+      // An agent alone would be back before anybody is told.
+      what: 'agent and its launcher killed (kill -9)',
       subject: killed.address,
-      begin: () => killed.sh(`kill -9 ${AGENT_PID}`),
+      begin: () => killed.sh(`kill -9 $(cat ${FOLDER}/data/launcher.pid) ${AGENT_PID}`),
       end: () => killed.sh(`setsid ${FOLDER}/keep-running start </dev/null >/dev/null 2>&1 &`),
     },
     {
