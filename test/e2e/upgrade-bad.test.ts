@@ -249,9 +249,12 @@ class Releaser {
   async succeeds(): Promise<void> {
     const { mesh } = this;
     const [pids, before] = [await mesh.pids(), await uncovered(mesh)];
-    const { version } = await this.release();
+    const { version, server } = await this.release();
     const { hash } = await mesh.settled((status) => status.version === version && status.state === 'done');
     assert.deepEqual(await mesh.releases(), [hash, hash, hash]);
+    const words = (): string[] => linesOf(server).flatMap(({ kind, msg }) => (kind === 'release' ? [msg] : []));
+    await until(() => words().length > 0);
+    assert.deepEqual(words(), [`release ${version} is on all hosts`]);
     const { code, stderr } = await mesh.run('release', 'rollback');
     assert.equal(code, 0, stderr);
     await mesh.settled((status) => status.version === '1.0' && status.state === 'done');
