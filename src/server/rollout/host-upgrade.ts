@@ -1,6 +1,7 @@
 import type { Beat } from '../../protocol/message.ts';
 import type { RunningRelease, Upgraded, UpgradePhase, Want } from '../../protocol/release.ts';
 import type { Rollout } from '../../store/rollout.ts';
+import type { BulkLane } from '../bulk-lane.ts';
 import type { HostList, ListedHost } from '../host-list.ts';
 import type { AgentConnection } from '../registry.ts';
 import type { ReleaseSource } from '../release/release-source.ts';
@@ -26,6 +27,8 @@ export interface HostUpgradeOptions {
   source: ReleaseSource;
   /** Of agents that receive at the same time. */
   places: Semaphore;
+  /** In which chunks are sent. */
+  lane: BulkLane;
   notes: UpgradeNotes;
   settings: () => ReleaseSettings;
   /** As agents are told. */
@@ -148,11 +151,11 @@ export class HostUpgrade {
   }
 
   #offer(listed: ListedHost, rollout: Rollout): void {
-    const { source, places, settings } = this.#options;
+    const { source, places, lane, settings } = this.#options;
     const { hash, serial, version } = rollout;
     const { architecture, hasOwnNode = false } = this.#release;
     this.#transfer = new Transfer({
-      ...{ connection: this.#connection, source, places, trialMs: settings().trialMs },
+      ...{ connection: this.#connection, source, places, lane, trialMs: settings().trialMs },
       wanted: { hash, serial, version, architecture, hasOwnNode },
       onPhase: (phase) => this.#note(listed, rollout, phase),
       onEnd: (ending) => this.#onEnd(listed, rollout, ending),

@@ -1,4 +1,5 @@
 import { manifestSchema, UPGRADE_STATES, type Upgraded, type Want } from '../../protocol/release.ts';
+import type { BulkLane } from '../bulk-lane.ts';
 import type { AgentConnection } from '../registry.ts';
 import type { SignedManifest, WantedManifest } from '../release/release-source.ts';
 import type { Semaphore } from '../semaphore.ts';
@@ -29,6 +30,8 @@ export interface TransferOptions {
   };
   /** Of agents that receive at the same time. */
   places: Semaphore;
+  /** In which chunks are sent. */
+  lane: BulkLane;
   onPhase: (phase: Phase) => void;
   /** Called at most once, not after `cancel` or `close`. */
   onEnd: (ending: Ending) => void;
@@ -115,7 +118,7 @@ export class Transfer {
   }
 
   async #answer({ sha256, offset }: Want): Promise<void> {
-    const { connection, source } = this.#options;
+    const { connection, source, lane } = this.#options;
     const { signal } = this.#ended;
     const isOffered = offset < (this.#files.get(sha256) ?? 0);
     if (!isOffered) this.#misses += 1;
@@ -129,9 +132,12 @@ export class Transfer {
       await new Promise((resolve) => setTimeout(resolve, UNREAD_CHECK_MS));
       signal.throwIfAborted();
     }
-    this.#isAnswering = false;
-    this.#watch();
-    connection.send({ type: 'chunk', sha256, offset, ...(data !== undefined && { data: data.toString('base64') }) });
+    lane.add(() => {
+      if (signal.aborted) return;
+      this.#isAnswering = false;
+      this.#watch();
+      connection.send({ type: 'chunk', sha256, offset, ...(data !== undefined && { data: data.toString('base64') }) });
+    });
   }
 
   /** From now on the agent has its time again. */

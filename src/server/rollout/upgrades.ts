@@ -1,4 +1,5 @@
 import type { RolloutStore } from '../../store/rollout.ts';
+import { BulkLane } from '../bulk-lane.ts';
 import type { HostList } from '../host-list.ts';
 import type { AgentConnection, Registry } from '../registry.ts';
 import type { ReleaseSource } from '../release/release-source.ts';
@@ -37,7 +38,7 @@ export class Upgrades {
   constructor(options: UpgradesOptions) {
     const { registry, hosts, rollouts, store, onTrouble, places = PLACES } = options;
     this.#notes = new UpgradeNotes({ store, refresh: () => hosts.refresh(), onTrouble });
-    this.#options = { ...options, notes: this.#notes, places: new Semaphore(places) };
+    this.#options = { ...options, notes: this.#notes, places: new Semaphore(places), lane: new BulkLane() };
     registry.on('connected', (host, connection) => this.#onConnected(host, connection));
     registry.on('disconnected', (host) => this.#onDisconnected(host));
     registry.on('beat', (host, beat) => this.#upgrades.get(host)?.beat(beat));

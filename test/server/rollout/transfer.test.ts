@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { ServerToAgent } from '../../../src/protocol/message.ts';
 import { MAX_CHUNK_BYTES, type Manifest, type Upgraded } from '../../../src/protocol/release.ts';
+import { BulkLane } from '../../../src/server/bulk-lane.ts';
 import { type Ending, Transfer } from '../../../src/server/rollout/transfer.ts';
 import { Semaphore } from '../../../src/server/semaphore.ts';
 import { FakeReleases } from '../../support/fake-releases.ts';
@@ -11,7 +12,7 @@ const settled = async (): Promise<void> => {
 };
 
 /** A transfer to an agent that a test speaks for. */
-function transfer(t: TestContext, { places = new Semaphore(1), architecture = 'x64' } = {}) {
+function transfer(t: TestContext, { places = new Semaphore(1), lane = new BulkLane(), architecture = 'x64' } = {}) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const releases = new FakeReleases('1.3', {
     runtime: Buffer.alloc(3 * MAX_CHUNK_BYTES, 'node'),
@@ -29,7 +30,7 @@ function transfer(t: TestContext, { places = new Semaphore(1), architecture = 'x
   const made = new Transfer({
     connection: connection as never,
     wanted: { hash: releases.own.hash, serial: 7, version: '1.3', architecture, hasOwnNode: false },
-    ...{ trialMs: 60_000, source: releases, places },
+    ...{ trialMs: 60_000, source: releases, places, lane },
     onPhase: (phase) => phases.push(phase),
     onEnd: (ending) => endings.push(ending),
   });
@@ -147,6 +148,23 @@ describe('transfer of a release', { timeout: 30_000 }, () => {
     t.mock.timers.tick(50);
     await settled();
     assert.equal(sent.length, 2);
+  });
+
+  it('sends a chunk when bulk has its turn, unless it has been called off by then', async (t) => {
+    const lane = new BulkLane();
+    const turns: (() => void)[] = [];
+    t.mock.method(lane, 'add', (work: () => void) => turns.push(work));
+    const { transfer: made, want, manifest, sent, phases } = transfer(t, { lane });
+    await settled();
+    const { runtime } = manifest();
+    await want(runtime?.sha256 ?? '', 0);
+    assert.equal(sent.length, 1);
+    turns.shift()?.();
+    assert.equal(sent.at(-1)?.type, 'chunk');
+    await want(runtime?.sha256 ?? '', MAX_CHUNK_BYTES);
+    made.cancel('it is halted');
+    turns.shift()?.();
+    assert.deepEqual([sent.length, sent.at(-1)?.type, phases], [3, 'revert', ['receiving']]);
   });
 
   it('fails an agent that says nothing for a minute, however far it is', async (t) => {
