@@ -123,7 +123,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#outbox = new Outbox(join(options.dataDir, 'outbox'));
     this.#recorder = new Recorder({
       ...{ procRoot, sysRoot, pageBytes: this.#pageBytes, identities: this.#identities, outbox: this.#outbox },
-      onKept: () => void this.#link.sendIntervals().then(() => kernel.libc?.trim()),
+      onKept: (withinMs) => void this.#link.sendIntervals(withinMs).then(() => kernel.libc?.trim()),
     });
     this.#settingsFile = new SettingsFile(join(options.dataDir, 'settings.json'));
     this.#settings = this.#settingsFile.read();

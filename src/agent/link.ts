@@ -113,9 +113,11 @@ export class Link extends EventEmitter<LinkEvents> {
     if (this.#welcomed) this.#socket.send(JSON.stringify(message));
   }
 
-  /** Sends what waits in the outbox; to be called when something new waits. */
-  sendIntervals(): Promise<void> {
-    return this.#delivery.run();
+  /** Sends what waits in the outbox, at some moment of the next `withinMs`; to be called when something new waits. */
+  async sendIntervals(withinMs = 0): Promise<void> {
+    const inMs = Math.random() * withinMs;
+    if (inMs > 0) await new Promise((resolve) => setTimeout(resolve, inMs).unref());
+    await this.#delivery.run();
   }
 
   /** The one that is connected to, or was dialled last. */

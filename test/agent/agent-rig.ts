@@ -14,9 +14,10 @@ export const GUARD = { timeout: 10_000 };
 /** On a whole minute. */
 export const NOON = Date.UTC(2026, 6, 1, 12);
 
-/** An agent of a machine of plain files, some milliseconds after noon; all clocks are the test's. */
+/** An agent of a machine of plain files, some milliseconds after noon; all clocks are the test's, and nothing is left to chance. */
 export async function setUp(t: TestContext) {
   const clock = new Clock(t, NOON + 100);
+  const random = t.mock.method(Math, 'random', () => 0);
   const dir = scratchFolder(t);
   const proc = new FakeProc(dir);
   proc.process({ pid: 7, comm: 'mysqld', utime: 100 }, { io: ioLines(0, 0), cmdline: 'mysqld\0--port=3307\0' });
@@ -48,7 +49,7 @@ export async function setUp(t: TestContext) {
   const agent = start();
   const connection = await server.connection();
   await connection.next('hello');
-  return { clock, dir, proc, server, agent, start, troubles, connection, network, trim };
+  return { clock, dir, proc, server, agent, start, troubles, connection, network, trim, random };
 }
 
 /** Tells what it is told to, once. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Link } from '../../src/agent/link.ts';
 import { beatSchema } from '../../src/protocol/message.ts';
 import { NET_DEV_HEADER } from '../support/fake-proc.ts';
 import { GUARD, NOON, nextInterval, pass, setUp, welcomed } from './agent-rig.ts';
@@ -188,6 +189,18 @@ test('closes intervals on the wall clock, each as long as the samples say, witho
   );
   const mysqld = intervals[1]?.processes.find(({ pid }) => pid === 7);
   assert.deepEqual([mysqld?.instance, mysqld?.cpuPercentMax], ['mysqld:3307', 150]);
+});
+
+test('has a tenth of its length for sending an interval that all hosts end', GUARD, async (t) => {
+  const send = t.mock.method(Link.prototype, 'sendIntervals');
+  const { clock, connection } = await setUp(t);
+  await welcomed(connection);
+  await pass(clock, connection, 10_000);
+  assert.equal((await nextInterval(connection)).endMs, NOON + 10_000);
+  assert.deepEqual(
+    send.mock.calls.map(({ arguments: [withinMs] }) => withinMs),
+    [1_000],
+  );
 });
 
 test('gives freed memory back after each interval', GUARD, async (t) => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
+import { Link } from '../../src/agent/link.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
 import { NET_DEV_HEADER } from '../support/fake-proc.ts';
 import { GUARD, NOON, nextInterval, pass, setUp, welcomed } from './agent-rig.ts';
@@ -58,6 +59,7 @@ const ticks = (found: readonly Interval[]): number =>
   }, 0);
 
 test('goes on for the agent before it: no gap, nothing twice, an early first interval', GUARD, async (t) => {
+  const send = t.mock.method(Link.prototype, 'sendIntervals');
   const rig = await running(t, 12_100);
   const { clock, proc, connection, file, troubles } = rig;
   const used = (utime: number) => proc.process({ pid: 7, comm: 'mysqld', utime: 100 + utime });
@@ -84,6 +86,12 @@ test('goes on for the agent before it: no gap, nothing twice, an early first int
   assert.deepEqual(
     after.map(({ samples }) => samples),
     [3, 3, 4],
+  );
+  while (send.mock.callCount() < 4) await setImmediate();
+  assert.deepEqual(
+    send.mock.calls.map(({ arguments: [withinMs] }) => withinMs),
+    // What one agent alone ends is waited for.
+    [1_000, 0, 0, 1_000],
   );
   assert.deepEqual(troubles, []);
 });

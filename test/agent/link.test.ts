@@ -108,6 +108,23 @@ test('sends a new interval whole and once', GUARD, async (t) => {
   assert.deepEqual(connection.taken('interval'), []);
 });
 
+test('sends a new interval at some moment of the time that it has for it', GUARD, async (t) => {
+  const { server, outbox, link } = await setUp(t);
+  const connection = await server.connection();
+  connection.welcome();
+  await once(link, 'settings');
+  await outbox.append(interval(1));
+  t.mock.method(Math, 'random', () => 0.5);
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const sent = link.sendIntervals(3_000);
+  t.mock.timers.tick(1_499);
+  await connection.settled();
+  assert.deepEqual(connection.taken('interval'), []);
+  t.mock.timers.tick(1);
+  await sent;
+  await connection.next('interval');
+});
+
 test('sends again on a new connection what was not acknowledged on the old one', GUARD, async (t) => {
   const { server, link } = await setUp(t, 3);
   const first = await server.connection();

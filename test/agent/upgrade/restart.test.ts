@@ -106,10 +106,16 @@ function identity(folder: string) {
 
 /** Kinds of what a process has open: `socket`, `anon_inode`, paths. Of /proc it keeps more or less open. */
 function descriptors(pid: number): string[] {
-  return readdirSync(`/proc/${pid}/fd`)
-    .map((descriptor) => readlinkSync(`/proc/${pid}/fd/${descriptor}`).replace(/:?\[.*/, ''))
-    .filter((target) => !target.startsWith('/proc/'))
-    .sort();
+  // While it runs, what it has of /proc may be closed between the two looks.
+  process.kill(pid, 'SIGSTOP');
+  try {
+    return readdirSync(`/proc/${pid}/fd`)
+      .map((descriptor) => readlinkSync(`/proc/${pid}/fd/${descriptor}`).replace(/:?\[.*/, ''))
+      .filter((target) => !target.startsWith('/proc/'))
+      .sort();
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
 }
 
 describe('an agent in the folder of a host', () => {

@@ -17,7 +17,7 @@ import { Viewpoint } from './viewpoint.ts';
 
 const HERD = fileURLToPath(new URL('herd.ts', import.meta.url));
 /** Longer than an interval, so that the end of one is in it. */
-const BEFORE_MS = 2_000;
+const BEFORE_MS = 32_000;
 const MEMORY_EVERY_MS = 250;
 
 /** What was seen of the server for some time. */

@@ -13,6 +13,8 @@ import { HerdAgent, type HerdRelease } from './herd-agent.ts';
 const [count = '', url = '', serverDir = '', hash = ''] = process.argv.slice(2);
 const INTERVAL_MS = 30_000;
 const PROCESSES = 20;
+/** As agents have for sending an interval that all hosts end. */
+const SPREAD_MS = 3_000;
 
 /** When each of them was pushed a release, and had it confirmed: epoch ms, those who were first first. */
 export interface HerdReport {
@@ -59,8 +61,8 @@ const agents = hosts.map(
 for (const agent of agents) agent.connect(Math.random() * 5_000);
 const endInterval = (): void => {
   const endMs = Math.floor(Date.now() / INTERVAL_MS) * INTERVAL_MS;
-  for (const agent of agents) agent.endInterval(endMs);
-  setTimeout(endInterval, endMs + INTERVAL_MS - Date.now());
+  for (const agent of agents) setTimeout(() => agent.endInterval(endMs), Math.random() * SPREAD_MS);
+  setTimeout(endInterval, Math.max(endMs + INTERVAL_MS - Date.now(), 1));
 };
 setTimeout(endInterval, INTERVAL_MS - (Date.now() % INTERVAL_MS));
 process.on('message', () => process.send?.(report));
