@@ -91,7 +91,7 @@ const BEGUN: readonly Bad[] = [
         'return this.#welcomed && this.#socket.send(JSON.stringify(message), MAX_UNSENT_BYTES);',
         'return true;',
       ],
-      ['src/agent/link.ts', 'return this.#delivery.run();', 'return Promise.resolve();'],
+      ['src/agent/link.ts', 'await this.#delivery.run();', ''],
     ],
     reason: /^it is connected and sends nothing for \d s$/,
   },
