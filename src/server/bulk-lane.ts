@@ -1,7 +1,10 @@
 /** So much of each turn of the event loop, unless a single piece of work takes longer. */
 const SLICE_MS = 4;
 
-/** Work that can wait, done in the order it came: a little in each turn of the event loop, so that what is live is read in between. */
+/**
+ * Work that can wait, done in the order it came: a little in each turn of the event loop, so that what is live is read in
+ * between. Whoever adds to it bounds it.
+ */
 export class BulkLane {
   #waiting: (() => void)[] = [];
   #isAwaited = false;

@@ -1,4 +1,7 @@
-/** Notes that are written at the same time: the store gathers them, and its queue must not be filled by a fleet that comes back at once. */
+/**
+ * Notes that are written at the same time: the store gathers them, and its queue must not be filled by a fleet that comes
+ * back at once.
+ */
 const PARALLEL = 1_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 10_000;
@@ -10,13 +13,17 @@ export interface HostNotesOptions<Note> {
   onTrouble: (error: Error) => void;
 }
 
-/** Writes notes of hosts: of each host the newest one, after the one that is being written; while the store is away it waits. */
+/**
+ * Writes notes of hosts: of each host the newest one, after the one that is being written; while the store is away it
+ * waits.
+ */
 export class HostNotes<Note> {
   readonly #options: HostNotesOptions<Note>;
   readonly #waiting = new Map<string, Note>();
   readonly #writing = new Set<string>();
   #delayMs = FIRST_RETRY_MS;
   #retry: NodeJS.Timeout | undefined;
+  /** Of whoever waits for the end; nothing more is taken from then on. */
   #onIdle: (() => void) | undefined;
   #isClosed = false;
 

@@ -20,7 +20,10 @@ export interface RecorderOptions {
   onKept: (withinMs: number) => void;
 }
 
-/** All hosts end their intervals at the same moment, and a server would read 2,000 of them for half a second: they come in a tenth of the time until the next. */
+/**
+ * All hosts end their intervals at the same moment, and 2,000 that arrive together hold a server's event loop up for half
+ * a second: each is sent at a moment of its own in this share of the time until the next.
+ */
 const SPREAD = 0.1;
 
 /** Where intervals stand between two of them. */
