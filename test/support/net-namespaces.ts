@@ -41,7 +41,8 @@ export function setCable({ name }: NetNamespace, state: 'up' | 'down', cable = 0
 
 /**
  * Loses one of so many packets that come to a namespace by its cables, and of nothing else; 0 ends it. Not by chance:
- * sooner or later that loses one packet so often that TCP waits for longer than an agent may be silent.
+ * sooner or later that loses one packet so often that TCP waits for longer than an agent may be silent. Every third would
+ * do so, too: with two acknowledgements between each two times that TCP sends it again, it is lost each time.
  */
 export function losePackets({ name }: NetNamespace, oneOf: number): void {
   const rule = `add rule inet lossy input iifname "cable*" numgen inc mod ${oneOf} == 0 drop`;
