@@ -7,6 +7,8 @@ const REST_MS = 1_000;
 
 /** How the newest rollout stands, and when that changes; see `RolloutView`. */
 export interface RolloutStanding {
+  /** Of the status, without looking at every host. */
+  readonly state: RolloutStatus['state'] | undefined;
   status(limit: number, host?: string): RolloutStatus | undefined;
   on(event: 'change', listener: () => void): unknown;
   off(event: 'change', listener: () => void): unknown;
@@ -21,7 +23,7 @@ export class LiveRelease implements LiveQuery {
   readonly #rollouts: RolloutStanding | undefined;
   readonly #deliver: Deliver;
   readonly #onChange = (): void => {
-    if (this.#rest === undefined || this.#status()?.state !== this.#toldState) this.#tell();
+    if (this.#rest === undefined || this.#rollouts?.state !== this.#toldState) this.#tell();
     else this.#isStale = true;
   };
   #rest: NodeJS.Timeout | undefined;

@@ -22,6 +22,16 @@ function doneOf(answer: LiveAnswer): number | undefined {
 }
 
 describe('live release', { timeout: 30_000 }, () => {
+  it('looks at the hosts no more often than it tells', (t) => {
+    const { view, done } = watched(t);
+    done(1);
+    const before = view.asked.length;
+    for (const hosts of [2, 3, 4]) done(hosts);
+    assert.equal(view.asked.length, before);
+    t.mock.timers.tick(1_000);
+    assert.equal(view.asked.length, before + 1);
+  });
+
   it('tells what changes at once, and then at most once a second', (t) => {
     const { told, done } = watched(t);
     done(1);

@@ -14,6 +14,10 @@ export class FakeRolloutView extends EventEmitter<{ change: [] }> implements Rol
     this.rollout = rollout;
   }
 
+  get state(): RolloutStatus['state'] | undefined {
+    return this.rollout?.state;
+  }
+
   status(limit: number, host?: string): RolloutStatus | undefined {
     this.asked.push([limit, host]);
     const { rollout } = this;

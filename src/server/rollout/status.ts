@@ -30,6 +30,10 @@ export class RolloutView extends EventEmitter<{ change: [] }> {
     options.hosts.on('change', () => this.emit('change'));
   }
 
+  get state(): RolloutStatus['state'] | undefined {
+    return this.#options.rollouts.newest?.state;
+  }
+
   /**
    * Hosts whose agents are left alone are named as waiting, with the reason, and not counted.
    * @param limit of the hosts that are named. @param host the only one to be named.
